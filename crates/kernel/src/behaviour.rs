@@ -1,0 +1,164 @@
+//! The seam between the kernel and machines: a behaviour is a pure function from (state, event) to (state,
+//! effects). Charts, Rust types and built-in machines stand behind it alike; the kernel knows none of them.
+
+use crate::address::Address;
+use crate::event::Event;
+use crate::json::Json;
+use crate::record::Labels;
+use crate::time::{Span, Time};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// A machine's state in memory, as its behaviour likes it. Never changed in place: a turn makes a new one.
+pub type State = Arc<dyn Any + Send + Sync>;
+
+/// What a machine does. Every method is a pure function of its arguments: no clock, randomness or I/O.
+///
+/// `handle` is called once per attempt at an event and may be called again with the same arguments (a retry, a
+/// replay, an exploration); it must then give the same answer, byte for byte.
+pub trait Behaviour: Send + Sync + fmt::Debug {
+    /// The state of a new instance, from the data that it is started with.
+    fn start(&self, data: &Json, turn: &mut Turn<'_>) -> Result<Next, Fault>;
+
+    /// One event. A fault or a rejection leaves no trace of what the turn has asked for until then.
+    fn handle(&self, state: &State, event: &Event, turn: &mut Turn<'_>) -> Result<Handled, Fault>;
+
+    /// The state as bytes, to be kept. Equal states give equal bytes.
+    fn encode(&self, state: &State) -> Vec<u8>;
+
+    /// The state from bytes that `encode` of this definition wrote.
+    fn decode(&self, bytes: &[u8]) -> Result<State, Fault>;
+
+    /// What a person or a query wants to know of a state.
+    fn describe(&self, state: &State) -> Description;
+
+    /// What an instance in this state waits for. `instance` and `now` are for guards that ask.
+    fn waiting(&self, state: &State, instance: &Address, now: Time) -> Waiting;
+}
+
+/// What a turn knows, and where it says what it wants.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// The time of the turn.
+    pub now: Time,
+    /// The only source of chance: equal seeds give equal turns.
+    pub seed: u64,
+    /// Whose turn it is.
+    pub instance: &'a Address,
+    /// The version of its definition.
+    pub version: &'a str,
+    /// How many times the instance was restarted.
+    pub incarnation: u32,
+    /// What it wants, in order. At most [`crate::limits::EFFECTS_MAX`].
+    pub effects: Vec<Effect>,
+}
+
+/// What a turn wants from the world, as data. Nothing of it happens before the turn is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Send an event to an instance, which may be the sender itself. Arrives once, in order for each receiver.
+    Send {
+        /// Who shall get it.
+        to: Address,
+        /// The event's name.
+        event: Arc<str>,
+        /// Its data.
+        data: Json,
+    },
+    /// The answer to whoever sent the event of this turn. The last one counts. A sending instance gets it as an
+    /// event named `reply.` and the name of the event replied to.
+    Reply(Json),
+    /// Set a timer, in place of one with the same name: after `delay` the event is sent.
+    SetTimer {
+        /// Its name among the timers of this instance.
+        name: Arc<str>,
+        /// How long from now.
+        delay: Span,
+        /// Who shall get the event; none for the instance itself.
+        to: Option<Address>,
+        /// The event's name.
+        event: Arc<str>,
+        /// Its data.
+        data: Json,
+    },
+    /// Cancel the timer of that name, if it is set.
+    CancelTimer(Arc<str>),
+    /// A line for the history of the instance.
+    Log(String),
+}
+
+/// What `handle` did with an event.
+#[derive(Debug)]
+pub enum Handled {
+    /// Took it: the instance goes on from this state.
+    Took(Next),
+    /// Nobody takes it here and the definition rejects such events.
+    Rejected,
+    /// The event's data is not of the declared shape; the text says what is wrong and where.
+    BadData(String),
+    /// Nobody takes it here and the definition ignores such events: a turn that changes nothing.
+    Ignored,
+    /// Nobody takes it here and the definition keeps such events until the active states change.
+    Deferred,
+}
+
+/// The state after a turn.
+#[derive(Debug)]
+pub struct Next {
+    /// The new state.
+    pub state: State,
+    /// Its active states.
+    pub labels: Labels,
+    /// The output, when this is the end of the machine.
+    pub done: Option<Json>,
+}
+
+/// A machine broke its promise: its action failed, its guard did not evaluate, its handler panicked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What sort of promise.
+    pub code: FaultCode,
+    /// What went wrong, for a person.
+    pub message: String,
+    /// Where in the definition: a path such as `states.open.on.pay.guard`, or empty.
+    pub place: String,
+}
+
+/// Sorts of faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FaultCode {
+    /// An expression did not evaluate: a missing field, a wrong type, a division by zero.
+    Expression,
+    /// An action could not be done, such as a send to a text that is no address.
+    Action,
+    /// Nobody takes the event and the definition says that this is a fault.
+    Unhandled,
+    /// A limit of turns was reached: microsteps, expression cost, effects, size of state.
+    Limit,
+    /// The handler panicked.
+    Panic,
+    /// Stored state does not fit the definition.
+    State,
+}
+
+/// A state for people and queries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// Active atomic states as paths, in document order.
+    pub labels: Labels,
+    /// The machine's data (a chart's context).
+    pub data: Json,
+}
+
+/// What an instance can still do by itself or be made to do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Waiting {
+    /// Events it would take now, sorted, without repeats. `*` stands for any event.
+    pub accepts: Vec<Arc<str>>,
+    /// Events that a state names but whose guards say no at present, with the guard's text.
+    pub guarded: Vec<(Arc<str>, String)>,
+}

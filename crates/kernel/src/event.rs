@@ -1,0 +1,136 @@
+//! What is sent between machines, and what became of it.
+
+use crate::address::Address;
+use crate::behaviour::Fault;
+use crate::json::Json;
+use crate::limits::EVENT_ID_BYTES_MAX;
+use crate::record::Labels;
+use crate::time::Time;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// The name of an event for deduplication: one id, one event, however often it arrives.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EventId(Arc<str>);
+
+impl EventId {
+    /// Takes 1 to [`EVENT_ID_BYTES_MAX`] visible characters; otherwise says what is wrong.
+    pub fn parse(text: &str) -> Result<EventId, String> {
+        if text.is_empty() {
+            return Err("event id is empty".into());
+        }
+        if text.len() > EVENT_ID_BYTES_MAX {
+            return Err(format!("event id is {} bytes long, the limit is {EVENT_ID_BYTES_MAX}", text.len()));
+        }
+        if text.starts_with('~') {
+            return Err(format!(
+                "event id begins with '~', which marks the ids of Everstate itself: {text:?}"
+            ));
+        }
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(format!("event id has white space or a control character: {text:?}"));
+        }
+        Ok(EventId(Arc::from(text)))
+    }
+
+    /// The id that the kernel gives to an event of its own making; the text is made of checked parts.
+    pub(crate) fn internal(text: String) -> EventId {
+        EventId(Arc::from(text))
+    }
+
+    /// The id as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A message to a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The idempotency key.
+    pub id: EventId,
+    /// What happened, such as `pay` or `payment.failed`.
+    pub name: Arc<str>,
+    /// What comes with it.
+    pub data: Json,
+    /// Who sent it.
+    pub sender: Sender,
+    /// When it happened, as its sender says; when none said, when it was taken in.
+    pub time: Time,
+}
+
+/// Who sent an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sender {
+    /// A client of the API.
+    Client,
+    /// Another machine, or the machine itself.
+    Instance(Address),
+    /// A timer of the machine itself.
+    Timer,
+    /// The kernel, telling of a failed send or the like. Such an event that nobody takes is ignored, whatever
+    /// the definition says of events that nobody takes: it must not cause a further one.
+    System,
+}
+
+/// What became of an event. Remembered by its id for the definition's retention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// A turn was made.
+    Ok {
+        /// Active states before the turn.
+        from: Labels,
+        /// Active states after it.
+        to: Labels,
+        /// What the machine replied.
+        reply: Json,
+    },
+    /// The machine may not or does not take it here. Nothing changed.
+    Rejected {
+        /// Why.
+        reason: Rejection,
+        /// Active states; empty when there is no such instance.
+        state: Labels,
+        /// More for a person, such as what is wrong with the data; often empty.
+        detail: String,
+        /// Names of the events that it would take now, sorted; a final `.*` means every event with that prefix.
+        accepts: Vec<Arc<str>>,
+    },
+    /// Every attempt faulted. Nothing changed; the event is a dead letter.
+    Failed {
+        /// The last fault.
+        fault: Fault,
+        /// How many turns were tried.
+        attempts: u32,
+    },
+}
+
+/// Why an event was rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rejection {
+    /// No active state takes it, and the definition rejects such events.
+    NotAccepted,
+    /// The instance has reached its final state.
+    Final,
+    /// There is no such instance, and its definition does not create on demand.
+    UnknownAddress,
+    /// No definition has the name that the address gives as its kind.
+    UnknownKind,
+    /// The event's data does not have the shape that the definition declares.
+    BadData,
+}

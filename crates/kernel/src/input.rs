@@ -1,0 +1,201 @@
+//! What enters a node and what leaves it. Closed enums: whoever drives a node, in production or in simulation,
+//! handles every case.
+
+use crate::address::Address;
+use crate::behaviour::Fault;
+use crate::definition::{Definition, DefinitionId, Durability};
+use crate::event::{Event, EventId, Outcome};
+use crate::json::Json;
+use crate::record::{DeadLetter, Instance, OutcomeRecord, Queued, Record, Serial, TimerKey};
+use crate::time::Time;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Who waits for the answer to an input; the driver's number, which the kernel only hands back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What can happen to a node.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A definition is put.
+    Define {
+        /// Who waits.
+        ticket: Ticket,
+        /// The definition, compiled from `source`.
+        definition: Arc<Definition>,
+        /// Its text, to be kept.
+        source: Arc<str>,
+    },
+    /// An instance is started.
+    Start {
+        /// Who waits.
+        ticket: Ticket,
+        /// Where.
+        address: Address,
+        /// Of which version; none for the greatest by [`crate::version_order`].
+        version: Option<Arc<str>>,
+        /// The idempotency key.
+        id: EventId,
+        /// What it is started with.
+        data: Json,
+    },
+    /// An event arrives from outside.
+    Event {
+        /// Who waits.
+        ticket: Ticket,
+        /// For whom.
+        to: Address,
+        /// What.
+        event: Event,
+    },
+    /// An operator deletes an instance.
+    Delete {
+        /// Who waits.
+        ticket: Ticket,
+        /// Which.
+        address: Address,
+    },
+    /// An operator wants a dead letter to be tried again.
+    RetryDeadLetter {
+        /// Who waits.
+        ticket: Ticket,
+        /// The letter, as it is kept.
+        letter: DeadLetter,
+    },
+    /// An operator throws a dead letter away.
+    DiscardDeadLetter {
+        /// Who waits.
+        ticket: Ticket,
+        /// The letter, as it is kept.
+        letter: DeadLetter,
+    },
+    /// The oldest event of the outbox is delivered. Only [`crate::Node::ready`] makes it.
+    Deliver(Serial, Address),
+    /// A timer is due. Only [`crate::Node::ready`] makes it.
+    Due(TimerKey),
+    /// More timers from the store, after [`DeadlineReason::Refill`]: the soonest ones after those in memory.
+    Refill {
+        /// Ascending.
+        timers: Vec<TimerKey>,
+        /// Are these all that there are?
+        complete: bool,
+    },
+}
+
+/// What must be brought in before an input is stepped.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Touches {
+    /// Instances with their mailboxes.
+    pub addresses: Vec<Address>,
+    /// Outcomes of events.
+    pub ids: Vec<EventId>,
+}
+
+/// What was brought in: an answer for each thing touched, absence included.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Loaded {
+    /// Rows with their mailboxes in the order of numbers.
+    pub instances: Vec<(Address, Option<(Instance, Vec<Queued>)>)>,
+    /// What is remembered of events, expired or not.
+    pub outcomes: Vec<(EventId, Option<OutcomeRecord>)>,
+}
+
+/// What steps want. Nothing of `releases` may leave before all of `records` are committed.
+#[derive(Debug, Default)]
+pub struct Out {
+    /// To be kept, in this order, all or none.
+    pub records: Vec<Record>,
+    /// To be let out after the commit, in this order.
+    pub releases: Vec<Release>,
+    /// The strictest durability that any of the definitions concerned asks for.
+    pub durability: Option<Durability>,
+}
+
+/// What leaves a node after a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Release {
+    /// The answer to an input.
+    Answer(Ticket, Answer),
+    /// An event that was answered [`Answer::Kept`] is decided.
+    Decided(EventId, Outcome),
+}
+
+/// The answer to an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Answer {
+    /// What became of the event or the start.
+    Decided {
+        /// The outcome.
+        outcome: Outcome,
+        /// Is it that of an earlier event with the same id?
+        duplicate: bool,
+    },
+    /// The event is kept and will be decided later: it is deferred, or waits behind one that is being retried.
+    Kept {
+        /// Was it kept before, under the same id?
+        duplicate: bool,
+    },
+    /// The definition is put; `fresh` tells whether it was not there before.
+    Put {
+        /// False when the very same definition was there.
+        fresh: bool,
+    },
+    /// The instance, or the dead letter, is gone.
+    Gone,
+    /// Nothing was done and nothing is kept.
+    Refused(Refusal),
+}
+
+/// Why nothing was done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The id belongs to another event.
+    #[error("event id {0} was used for another event; use a new id for a new event")]
+    Conflict(EventId),
+    /// The address is taken.
+    #[error("instance {0} exists already")]
+    InstanceExists(Address),
+    /// The definition exists with another text.
+    #[error("definition {0} exists with another content; definitions are immutable, so raise its version")]
+    DefinitionExists(DefinitionId),
+    /// No such instance.
+    #[error("there is no instance {0}")]
+    UnknownInstance(Address),
+    /// No definition with that name.
+    #[error("there is no definition {0:?}; put it first")]
+    UnknownKind(Arc<str>),
+    /// No such version of the definition.
+    #[error("there is no version {1:?} of definition {0:?}")]
+    UnknownVersion(Arc<str>, Arc<str>),
+    /// The mailbox is full.
+    #[error("{0} has {max} events waiting, which is the limit; send again later", max = crate::limits::MAILBOX_MAX)]
+    MailboxFull(Address),
+    /// The outbox is full.
+    #[error("this node has {max} events on their way, which is the limit; send again later", max = crate::limits::OUTBOX_MAX)]
+    Overloaded,
+    /// The machine faulted while it started.
+    #[error("the machine faulted while it started: {}", .0.message)]
+    StartFaulted(Fault),
+}
+
+/// When a node wants to be called again though nothing arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// Not before this time.
+    pub at: Time,
+    /// Who asked.
+    pub reason: DeadlineReason,
+}
+
+/// Who asked to be called again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadlineReason {
+    /// The outbox has events to deliver: at once.
+    Outbox,
+    /// A timer is due then.
+    Timer,
+    /// Timers in memory have run low and the store has more: give a [`Input::Refill`].
+    Refill,
+}

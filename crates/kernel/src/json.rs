@@ -1,0 +1,115 @@
+//! JSON as checked text. The kernel carries data between machines without looking inside; who needs its
+//! meaning parses it. Depth and size are checked once, at the door.
+
+use crate::limits::{DATA_BYTES_MAX, DATA_DEPTH_MAX};
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use core::fmt;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A JSON document: valid, at most [`DATA_BYTES_MAX`] bytes and [`DATA_DEPTH_MAX`] deep. `null` allocates nothing.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Json(Option<Arc<str>>);
+
+/// Why a text is not JSON that can be carried.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// Not JSON; the parser's own words, with line and column.
+    #[error("data is not JSON: {0}")]
+    Malformed(String),
+    /// Nested deeper than [`DATA_DEPTH_MAX`].
+    #[error("data nests deeper than {DATA_DEPTH_MAX} levels; flatten it")]
+    TooDeep,
+    /// Longer than [`DATA_BYTES_MAX`].
+    #[error(
+        "data is {0} bytes long, the limit is {DATA_BYTES_MAX}; keep large things elsewhere and send their address"
+    )]
+    TooLarge(usize),
+}
+
+impl Json {
+    /// The document `null`.
+    pub const NULL: Json = Json(None);
+
+    /// Checks and takes a text. An empty text is `null`.
+    pub fn parse(text: &str) -> Result<Json, JsonError> {
+        if text.len() > DATA_BYTES_MAX {
+            return Err(JsonError::TooLarge(text.len()));
+        }
+        let trimmed = text.trim_matches([' ', '\t', '\r', '\n']);
+        if trimmed.is_empty() || trimmed == "null" {
+            return Ok(Json::NULL);
+        }
+        if depth(trimmed) > DATA_DEPTH_MAX {
+            return Err(JsonError::TooDeep);
+        }
+        match serde_json::from_str::<serde::de::IgnoredAny>(trimmed) {
+            Ok(_) => Ok(Json(Some(Arc::from(trimmed)))),
+            Err(error) => Err(JsonError::Malformed(error.to_string())),
+        }
+    }
+
+    /// Takes a text that the caller has just written as JSON, within the limits.
+    pub fn trusted(text: String) -> Json {
+        debug_assert!(Json::parse(&text).is_ok(), "not JSON: {text}");
+        if text == "null" { Json::NULL } else { Json(Some(Arc::from(text))) }
+    }
+
+    /// The document as text; `null` for nothing.
+    pub fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or("null")
+    }
+
+    /// Is it `null`?
+    pub fn is_null(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// How deep brackets nest outside of strings. Needs no stack, so it is safe on any text.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_deref().unwrap_or(""))
+    }
+}
+impl<'de> Deserialize<'de> for Json {
+    /// Reads back what was written; the text was checked when it came in.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
+        let text = <Cow<'de, str>>::deserialize(deserializer)?;
+        if text.len() > DATA_BYTES_MAX {
+            return Err(D::Error::custom("data is longer than the limit"));
+        }
+        Ok(if text.is_empty() { Json::NULL } else { Json(Some(Arc::from(text.as_ref()))) })
+    }
+}

@@ -1,0 +1,35 @@
+//! What is true? The kernel is one deterministic state machine over all instances of a node: it takes
+//! inputs, runs turns, and answers with records to commit and releases to let out after the commit.
+//!
+//! It refuses to know what time it is, where bytes lie, who is listening, and that charts exist: no clock,
+//! thread, async, randomness, environment, I/O, global, or iteration over a hash map.
+//!
+//! Its one invariant: the same inputs in the same order give the same records, byte for byte.
+#![no_std]
+
+extern crate alloc;
+
+mod address;
+mod behaviour;
+mod definition;
+mod event;
+mod input;
+mod json;
+pub mod limits;
+// mod node;
+mod record;
+mod time;
+
+pub use address::{Address, AddressError};
+pub use behaviour::{Behaviour, Description, Effect, Fault, FaultCode, Handled, Next, State, Turn, Waiting};
+pub use definition::{Create, Definition, DefinitionId, Durability, Policy, Retry, version_order};
+pub use event::{Event, EventId, Outcome, Rejection, Sender};
+pub use input::{Answer, Deadline, DeadlineReason, Input, Loaded, Out, Refusal, Release, Ticket, Touches};
+pub use json::{Json, JsonError};
+// pub use node::{Node, Violation};
+pub use record::{
+    Cause, DeadLetter, DefinitionRecord, DeletedRecord, HistoryEntry, IndexKeys, Instance, Kept, Labels,
+    OutcomeRecord, Pending, Queued, Record, RowRecord, Sent, Serial, Source, Status, Timer, TimerKey,
+    TurnRecord,
+};
+pub use time::{Span, Time};

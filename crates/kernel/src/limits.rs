@@ -1,0 +1,51 @@
+//! Every limit of the kernel, named, with what it bounds and why this value. Going over one is a documented
+//! outcome, never a panic and never a silent loss.
+
+/// Bytes of a whole address. Keys in the store hold one or two; 512 keeps them in one cache page.
+pub const ADDRESS_BYTES_MAX: usize = 512;
+
+/// Bytes of a kind (a definition's name). It is in every address and every index key.
+pub const KIND_BYTES_MAX: usize = 128;
+
+/// Bytes of an id within its kind. 255 takes every UUID, e-mail address and order number in use.
+pub const ID_BYTES_MAX: usize = 255;
+
+/// Bytes of a definition's version.
+pub const VERSION_BYTES_MAX: usize = 64;
+
+/// Bytes of an event's id, the idempotency key.
+pub const EVENT_ID_BYTES_MAX: usize = 255;
+
+/// Bytes of an event's name. At twice this, index keys of histories would dominate the store.
+pub const EVENT_NAME_BYTES_MAX: usize = 255;
+
+/// Bytes of an event's data. A machine's event is a message, not a file: larger things belong in a blob store
+/// with their address in the event. Half would refuse honest documents, twice would let 64 clients fill a batch.
+pub const DATA_BYTES_MAX: usize = 1 << 20;
+
+/// How deep JSON may nest. Deeper than any honest document, shallow enough for recursion on a 2 MiB stack.
+pub const DATA_DEPTH_MAX: usize = 100;
+
+/// Bytes of an instance's encoded state. A turn rewrites it whole, so it bounds the cost of a turn.
+pub const STATE_BYTES_MAX: usize = 4 << 20;
+
+/// Events one instance may have waiting (deferred, or behind an event that is being retried). The sender of one
+/// more is answered `resource exhausted`. A turn may drain them all, so this bounds the length of a step too.
+pub const MAILBOX_MAX: usize = 1_000;
+
+/// Named timers one instance may hold. They lie in its row, so this bounds the row.
+pub const TIMERS_MAX: usize = 256;
+
+/// Effects one turn may ask for. Above it the turn is a fault: a machine that wants more is looping.
+pub const EFFECTS_MAX: usize = 1_024;
+
+/// Timers kept in memory, soonest first; later ones stay in the store until their time comes near. 64 Ki of
+/// them are about 8 MB; half would refill twice as often.
+pub const TIMER_WINDOW_MAX: usize = 65_536;
+
+/// Sends waiting in the outbox of one node before outside events are refused with `resource exhausted`. Machines
+/// that multiply messages are slowed down here, at the door, instead of filling the memory.
+pub const OUTBOX_MAX: usize = 100_000;
+
+/// The longest delay of a timer in milliseconds: 100 years. Beyond it a delay is a mistake.
+pub const DELAY_MS_MAX: u64 = 100 * 366 * 24 * 3600 * 1000;

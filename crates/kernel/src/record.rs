@@ -1,0 +1,365 @@
+//! What must be remembered, as data. A commit is a list of records; whoever keeps them derives every table and
+//! index from the records alone, so each one carries what it needs, the keys it replaces included.
+
+use crate::address::Address;
+use crate::behaviour::Fault;
+use crate::definition::DefinitionId;
+use crate::event::{Event, EventId, Outcome};
+use crate::json::Json;
+use crate::time::Time;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Active atomic states as dotted paths (`accepted.wait.user`), in document order. An ancestor is active too;
+/// its path is a prefix and is not listed.
+pub type Labels = Arc<[Arc<str>]>;
+
+/// A number that is unique in a node for ever: the position of a turn times [`Serial::PER_TURN`], and the number
+/// of a thing within that turn. So nothing but positions has to be counted durably.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Serial(pub u64);
+
+/// One thing to remember.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// A definition was put.
+    Definition(DefinitionRecord),
+    /// An instance made a turn: it was started, or an event reached its outcome.
+    Turn(TurnRecord),
+    /// An event waits in the mailbox of an instance. Its outcome is pending.
+    Queued(Queued),
+    /// An instance or timer sent an event that is not delivered yet.
+    Sent(Sent),
+    /// The row of an instance changed without a turn: a retry was scheduled, a timer fired.
+    Row(RowRecord),
+    /// An event that nobody could take.
+    DeadLetter(DeadLetter),
+    /// The dead letter of that number was retried or discarded.
+    DeadLetterGone(Serial),
+    /// An outbox entry was taken out and led to no turn of its receiver.
+    SentGone(Serial),
+    /// The instance was deleted with all that belonged to it. Outcomes of its events stay for their retention.
+    Deleted(DeletedRecord),
+}
+
+/// A definition as it was put.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefinitionRecord {
+    /// Name and version.
+    pub id: DefinitionId,
+    /// The text as it was put.
+    pub source: Arc<str>,
+    /// When.
+    pub put_at: Time,
+}
+
+/// A turn, and everything it changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnRecord {
+    /// What the history keeps of it.
+    pub entry: HistoryEntry,
+    /// The instance after the turn.
+    pub instance: Instance,
+    /// What the indexes hold of the instance before the turn; none when it was created by this one.
+    pub before: Option<IndexKeys>,
+    /// Where the event was taken from.
+    pub source: Source,
+    /// Until when the outcome is remembered.
+    pub outcome_until: Time,
+    /// A fingerprint of receiver, name and data, to tell a repeated event from another with the same id.
+    pub fingerprint: u64,
+    /// Timers that are no longer set.
+    pub timers_cleared: Vec<TimerKey>,
+    /// Timers that are set now and were not before.
+    pub timers_set: Vec<TimerKey>,
+}
+
+/// A change of a row without a turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowRecord {
+    /// The instance after the change.
+    pub instance: Instance,
+    /// Timers that are no longer set.
+    pub timers_cleared: Vec<TimerKey>,
+    /// Timers that are set now and were not before.
+    pub timers_set: Vec<TimerKey>,
+}
+
+/// An instance was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeletedRecord {
+    /// Which.
+    pub address: Address,
+    /// Its incarnation, part of the key of its history.
+    pub incarnation: u32,
+    /// How long its history was.
+    pub turns: u64,
+    /// What the indexes hold of it.
+    pub before: IndexKeys,
+    /// Its timers.
+    pub timers_cleared: Vec<TimerKey>,
+    /// Numbers of the events in its mailbox.
+    pub mailbox: Vec<u64>,
+}
+
+/// Where the event of a turn was until then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// It had just arrived, or there was none (a start).
+    Direct,
+    /// In the instance's mailbox under this number.
+    Mailbox(u64),
+    /// In the node's outbox under this number.
+    Outbox(Serial),
+}
+
+/// One line of an instance's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// Number of the turn in the whole node, ascending by 1 from 1: the cursor of followers.
+    pub position: u64,
+    /// Number of the turn in the instance, ascending by 1 from 1.
+    pub sequence: u64,
+    /// When the turn was made.
+    pub at: Time,
+    /// What caused it.
+    pub cause: Cause,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What its `log` actions said.
+    pub log: Vec<String>,
+}
+
+/// What caused a turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cause {
+    /// The instance was started with this data. The id is that of the request, or of the event that created it
+    /// on demand with `+start` behind it.
+    Start {
+        /// The idempotency key of the start.
+        id: EventId,
+        /// What it was started with.
+        data: Json,
+    },
+    /// An event.
+    Event(Event),
+}
+
+impl Cause {
+    /// The idempotency key.
+    pub fn id(&self) -> &EventId {
+        match self {
+            Cause::Start { id, .. } => id,
+            Cause::Event(event) => &event.id,
+        }
+    }
+}
+
+/// The stored row of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its name; the kind in it is the name of its definition.
+    pub address: Address,
+    /// The version of its definition.
+    pub version: Arc<str>,
+    /// How many times it was restarted, and, for an address used again after a deletion, one more each time.
+    pub incarnation: u32,
+    /// Alive, or at its end.
+    pub status: Status,
+    /// The state as its behaviour encodes it.
+    pub state: Kept,
+    /// Its active states.
+    pub labels: Labels,
+    /// When it was started.
+    pub created_at: Time,
+    /// When it last made a turn.
+    pub last_event_at: Time,
+    /// Turns made: the sequence of the last history entry.
+    pub turns: u64,
+    /// The number that the next event in the mailbox gets.
+    pub mailbox_next: u64,
+    /// Its timers, in the order in which they were set.
+    pub timers: Vec<Timer>,
+    /// The event at the head of the mailbox that faulted and is to be tried again.
+    pub retry: Option<Pending>,
+}
+
+/// Is an instance alive?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// It takes events.
+    Active,
+    /// It has reached its end, with this output.
+    Final(Json),
+}
+
+/// A timer that is set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timer {
+    /// Its name among the timers of the instance.
+    pub name: Arc<str>,
+    /// When it is due.
+    pub due: Time,
+    /// The [`Serial`] of the effect that set it; tells a replaced timer from its successor.
+    pub generation: Serial,
+    /// Who gets the event; none for the instance itself.
+    pub to: Option<Address>,
+    /// The event's name.
+    pub event: Arc<str>,
+    /// Its data.
+    pub data: Json,
+}
+
+/// A fault that is being retried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The event's number in the mailbox.
+    pub number: u64,
+    /// Turns that faulted so far.
+    pub attempts: u32,
+    /// When the next one is due.
+    pub due: Time,
+    /// The last fault.
+    pub fault: Fault,
+}
+
+/// What wakes an instance, ordered by when. The store keeps these sorted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TimerKey {
+    /// When.
+    pub due: Time,
+    /// Whom.
+    pub address: Address,
+    /// The generation of the timer; none for the retry of a faulted event.
+    pub generation: Option<Serial>,
+}
+
+/// An event in the mailbox of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queued {
+    /// Whose mailbox.
+    pub address: Address,
+    /// Its number there; events are taken in the order of their numbers.
+    pub number: u64,
+    /// The event.
+    pub event: Event,
+    /// Deferred by a state (until the active states change), or waiting behind an earlier event.
+    pub deferred: bool,
+    /// See [`TurnRecord::fingerprint`].
+    pub fingerprint: u64,
+    /// Until when it is remembered as pending.
+    pub outcome_until: Time,
+    /// Where it was before.
+    pub source: Source,
+}
+
+/// An event on its way from one instance to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Its number in the node's outbox, ascending.
+    pub number: Serial,
+    /// Who shall get it.
+    pub to: Address,
+    /// The event.
+    pub event: Event,
+}
+
+/// An event that nobody could take, kept until someone retries or discards it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Its number in the node.
+    pub number: Serial,
+    /// For whom it was.
+    pub to: Address,
+    /// The event.
+    pub event: Event,
+    /// Why nobody could take it.
+    pub outcome: Outcome,
+    /// When it was given up.
+    pub at: Time,
+}
+
+/// What is remembered of an event's id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeRecord {
+    /// Who got it.
+    pub address: Address,
+    /// See [`TurnRecord::fingerprint`].
+    pub fingerprint: u64,
+    /// What became of it; none while it waits in a mailbox.
+    pub outcome: Option<Outcome>,
+    /// When it was decided, or queued.
+    pub at: Time,
+    /// Until when this is remembered.
+    pub until: Time,
+}
+
+/// What the indexes hold of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexKeys {
+    /// The version of its definition.
+    pub version: Arc<str>,
+    /// Its active states.
+    pub labels: Labels,
+    /// When it last made a turn.
+    pub last_event_at: Time,
+    /// Has it ended?
+    pub done: bool,
+}
+
+impl Instance {
+    /// What the indexes hold of it.
+    pub fn index_keys(&self) -> IndexKeys {
+        IndexKeys {
+            version: self.version.clone(),
+            labels: self.labels.clone(),
+            last_event_at: self.last_event_at,
+            done: matches!(self.status, Status::Final(_)),
+        }
+    }
+}
+
+/// Bytes that are kept as they are. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Kept(Arc<[u8]>);
+
+impl Kept {
+    /// Takes the bytes.
+    pub fn new(bytes: Vec<u8>) -> Kept {
+        Kept(Arc::from(bytes))
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+impl Serialize for Kept {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Kept, D::Error> {
+        struct Bytes;
+        impl serde::de::Visitor<'_> for Bytes {
+            type Value = Kept;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Kept, E> {
+                Ok(Kept(Arc::from(bytes)))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}

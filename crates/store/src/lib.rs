@@ -1,0 +1,10 @@
+//! How is it kept? The store's contract, the versioned codec, and the engines behind the contract.
+//!
+//! It refuses to decide anything: what is true is in the records, and every table and index follows from them.
+//!
+//! Its one invariant: what a commit has returned `Ok` for is seen by every later read, and, at the durability
+//! asked for, by every later opening.
+
+mod contract;
+
+pub use contract::{InstanceLine, Page, Query, Reader, Store, StoreError, Summary};
