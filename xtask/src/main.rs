@@ -43,7 +43,8 @@ fn test(rest: &[&str]) -> Result<()> {
 }
 
 fn ci() -> Result<()> {
-    let steps: [(&str, fn() -> Result<()>); 6] = [
+    type Step = (&'static str, fn() -> Result<()>);
+    let steps: [Step; 6] = [
         ("fmt", || cargo(&["fmt", "--all", "--check"])),
         ("tidy", tidy::check),
         ("clippy", || {
