@@ -11,7 +11,7 @@
 use crate::contract::StoreError;
 use crate::export::Row;
 use everstate_kernel::{
-    Address, DeadLetter, DefinitionRecord, DeletedRecord, HistoryEntry, IndexKeys, Instance, OutcomeRecord,
+    Address, DeadLetter, DefinitionRecord, DeletedRecord, EventId, HistoryEntry, IndexKeys, Instance, OutcomeRecord,
     Queued, Record, RowRecord, Sent, Serial, Source, Time, TimerKey, TurnRecord,
 };
 use serde::de::DeserializeOwned;
@@ -82,6 +82,7 @@ const DEAD_LETTER: u8 = 6;
 const DEAD_LETTER_GONE: u8 = 7;
 const SENT_GONE: u8 = 8;
 const DELETED: u8 = 9;
+const OUTCOME: u8 = 10;
 const IMPORTED: u8 = 100;
 
 /// What a turn record holds besides its two rows.
@@ -89,7 +90,7 @@ const IMPORTED: u8 = 100;
 struct TurnRest<B, T> {
     before: B,
     source: Source,
-    outcome_until: Time,
+    outcome_until: Option<Time>,
     fingerprint: u64,
     timers_cleared: T,
     timers_set: T,
@@ -139,6 +140,7 @@ pub(crate) fn push_record(out: &mut Vec<u8>, record: &Record) -> Parts {
         Record::DeadLetter(letter) => only_row(tagged(out, DEAD_LETTER, letter)),
         Record::DeadLetterGone(number) => only_row(tagged(out, DEAD_LETTER_GONE, number)),
         Record::SentGone(number) => only_row(tagged(out, SENT_GONE, number)),
+        Record::Outcome(id, outcome) => only_row(tagged(out, OUTCOME, &(id, outcome))),
         Record::Deleted(deleted) => only_row(tagged(out, DELETED, deleted)),
     }
 }
@@ -218,6 +220,10 @@ pub(crate) fn read_entry(bytes: &[u8], range: Range<usize>) -> Result<(Entry, Pa
         DEAD_LETTER => Record::DeadLetter(take_row::<DeadLetter>(&mut rest)?),
         DEAD_LETTER_GONE => Record::DeadLetterGone(take_row::<Serial>(&mut rest)?),
         SENT_GONE => Record::SentGone(take_row::<Serial>(&mut rest)?),
+        OUTCOME => {
+            let (id, outcome) = take_row::<(EventId, OutcomeRecord)>(&mut rest)?;
+            Record::Outcome(id, outcome)
+        }
         DELETED => Record::Deleted(take_row::<DeletedRecord>(&mut rest)?),
         IMPORTED => {
             let text: String = take_row(&mut rest)?;
@@ -233,9 +239,22 @@ pub(crate) fn read_entry(bytes: &[u8], range: Range<usize>) -> Result<(Entry, Pa
     Ok((Entry::Record(record), Parts { row: start..row_end, history: 0..0 }))
 }
 
-/// Until when an outcome row is remembered, without reading the rest twice; none when it cannot be read.
+/// An outcome's row. Until when it is remembered stands first, so that reclaiming reads nothing else.
+pub(crate) fn outcome_row(outcome: &OutcomeRecord) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    push_row(&mut out, &outcome.until);
+    push(&mut out, outcome);
+    out
+}
+
+/// Reads an outcome's row.
+pub(crate) fn read_outcome(bytes: &[u8]) -> Result<OutcomeRecord, CodecError> {
+    read_row::<(Time, OutcomeRecord)>(bytes).map(|(_, outcome)| outcome)
+}
+
+/// Until when an outcome row is remembered; none when it cannot be read.
 pub(crate) fn outcome_until(bytes: &[u8]) -> Option<Time> {
-    read_row::<OutcomeRecord>(bytes).ok().map(|outcome| outcome.until)
+    take_row(&mut &*bytes).ok()
 }
 
 fn tagged<T: Serialize>(out: &mut Vec<u8>, kind: u8, value: &T) -> Range<usize> {

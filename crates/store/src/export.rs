@@ -69,7 +69,7 @@ pub struct InstanceRow {
     pub created_at: Time,
     pub last_event_at: Time,
     pub turns: u64,
-    pub mailbox_next: u64,
+    pub mailbox_len: u32,
     pub timers: Vec<Timer>,
     pub retry: Option<Pending>,
 }
@@ -86,7 +86,7 @@ impl InstanceRow {
             created_at: instance.created_at,
             last_event_at: instance.last_event_at,
             turns: instance.turns,
-            mailbox_next: instance.mailbox_next,
+            mailbox_len: instance.mailbox_len,
             timers: instance.timers,
             retry: instance.retry,
         }
@@ -106,7 +106,7 @@ impl InstanceRow {
             created_at: self.created_at,
             last_event_at: self.last_event_at,
             turns: self.turns,
-            mailbox_next: self.mailbox_next,
+            mailbox_len: self.mailbox_len,
             timers: self.timers.clone(),
             retry: self.retry.clone(),
         })

@@ -169,6 +169,7 @@ impl Layers {
             Record::SentGone(number) => {
                 active.rows.insert(keys::numbered(keys::OUTBOX, number.0), None);
             }
+            Record::Outcome(id, outcome) => active.outcome(id, outcome.clone()),
             Record::Deleted(deleted) => self.deleted(tables, deleted)?,
         }
         Ok(())
@@ -365,16 +366,11 @@ impl Generation {
             instance.index_keys(),
         );
         dirty.extend_runs(instance.incarnation, entry.sequence, entry.position);
-        self.outcome(
-            entry.cause.id(),
-            OutcomeRecord {
-                address: address.clone(),
-                fingerprint: turn.fingerprint,
-                outcome: Some(entry.outcome.clone()),
-                at: entry.at,
-                until: turn.outcome_until,
-            },
-        );
+        if let Some(until) = turn.outcome_until {
+            let outcome = Some(entry.outcome.clone());
+            let (address, fingerprint, at) = (address.clone(), turn.fingerprint, entry.at);
+            self.outcome(entry.cause.id(), OutcomeRecord { address, fingerprint, outcome, at, until });
+        }
         self.taken_from(turn.source, address);
         self.timers(&turn.timers_cleared, &turn.timers_set);
         let counters = &mut self.counters;
@@ -386,16 +382,12 @@ impl Generation {
     fn queued(&mut self, queued: &Queued, row: Slice) {
         self.taken_from(queued.source, &queued.address);
         self.rows.insert(keys::mailbox(&keys::address_key(&queued.address), queued.number), Some(row));
-        self.outcome(
-            &queued.event.id,
-            OutcomeRecord {
-                address: queued.address.clone(),
-                fingerprint: queued.fingerprint,
-                outcome: None,
-                at: queued.event.time,
-                until: queued.outcome_until,
-            },
-        );
+        if let Some(until) = queued.outcome_until {
+            let Queued { address, fingerprint, event, .. } = queued;
+            let (address, fingerprint) = (address.clone(), *fingerprint);
+            let outcome = OutcomeRecord { address, fingerprint, outcome: None, at: event.time, until };
+            self.outcome(&event.id, outcome);
+        }
     }
 
     /// Notes the row of an instance. `beneath` is what the indexes held of it just before.

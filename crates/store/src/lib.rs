@@ -7,6 +7,7 @@
 
 mod codec;
 mod contract;
+mod embedded;
 mod export;
 mod keys;
 mod layers;
@@ -15,5 +16,6 @@ mod reading;
 mod tables;
 
 pub use contract::{InstanceLine, Page, Query, Reader, Store, StoreError, Summary};
+pub use embedded::{Dropped, Embedded, Handle, Options, Recovery, Stats, open};
 pub use export::{InstanceRow, Portable, Row, export, import};
 pub use memory::Memory;

@@ -47,6 +47,10 @@ impl<T: Tables> Reading<T> {
         codec::read_row(bytes).map_err(|error| error.at(&self.tables.place(table), 0))
     }
 
+    fn decode_outcome(&self, bytes: &[u8]) -> Result<OutcomeRecord, StoreError> {
+        codec::read_outcome(bytes).map_err(|error| error.at(&self.tables.place(Table::Outcomes), 0))
+    }
+
     /// The row of an instance.
     fn instance_row(&self, layers: &Layers, address_key: &[u8]) -> Result<Option<Instance>, StoreError> {
         match layers.dirty(address_key).map(|dirty| &dirty.row) {
@@ -67,8 +71,8 @@ impl<T: Tables> Reading<T> {
     ) -> Result<Option<(Instance, Vec<Queued>)>, StoreError> {
         let key = keys::address_key(address);
         let Some(instance) = self.instance_row(layers, &key)? else { return Ok(None) };
-        // Most instances never queued anything, and need no scan.
-        if instance.mailbox_next == 0 {
+        // Most mailboxes are empty, and need no scan.
+        if instance.mailbox_len == 0 {
             return Ok(Some((instance, Vec::new())));
         }
         let prefix = keys::prefixed(keys::MAILBOXES, &key);
@@ -109,7 +113,7 @@ impl<T: Tables> Reading<T> {
             return Ok(Some(outcome.clone()));
         }
         match self.tables.row(Table::Outcomes, id.as_str().as_bytes())? {
-            Some(row) => self.decode(Table::Outcomes, &row).map(Some),
+            Some(row) => self.decode_outcome(&row).map(Some),
             None => Ok(None),
         }
     }
@@ -311,7 +315,7 @@ impl<T: Tables> Reading<T> {
                 emit(id.clone(), outcome.clone())?;
                 continue;
             }
-            emit(self.event_id(&key)?, self.decode(Table::Outcomes, &row)?)?;
+            emit(self.event_id(&key)?, self.decode_outcome(&row)?)?;
         }
         memory.try_for_each(|(id, outcome)| emit(id.clone(), outcome.clone()))
     }
