@@ -112,7 +112,7 @@ impl Compiler {
     fn state(&mut self, model: &Model, at: StateIndex) -> State {
         let state = model.state(at);
         let initial = state.initial.as_ref().map(|one| self.transition(model, at, one).0);
-        let events = self.events.clone();
+        let events = std::mem::take(&mut self.events);
         let (mut exact, mut patterns, mut eventless) = (BTreeMap::<u32, Vec<_>>::new(), Vec::new(), Vec::new());
         let mut after: Vec<After> = Vec::new();
         for one in &state.transitions {
@@ -138,6 +138,7 @@ impl Compiler {
                 _ => {}
             }
         }
+        self.events = events;
         let from = self.exact.len() as u32;
         self.exact.extend(exact.into_iter().map(|(number, list)| (number, list.into_boxed_slice())));
         let path: Arc<str> = Arc::from(state.path.as_str());
