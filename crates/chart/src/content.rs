@@ -219,8 +219,11 @@ impl Run<'_> {
                 self.not_too_deep(Value::list(items))
             }
             Formula::Map(entries) => {
-                let entries = entries.iter().map(|(key, item)| Ok((key.clone(), self.value(item)?)));
-                self.not_too_deep(Value::from(Map::from_entries(entries.collect::<Result<_, Fault>>()?)))
+                let mut parts = Vec::with_capacity(entries.len());
+                for (key, item) in entries {
+                    parts.push((key.clone(), self.value(item)?));
+                }
+                self.not_too_deep(Value::from(Map::from_entries(parts)))
             }
         }
     }

@@ -75,7 +75,7 @@ const INVOKE: Takes = Takes::Unsupported(
 const UNHANDLED_DOC: &str = "What happens to an event that no active state takes: `reject` (the sender is told), `ignore`, `defer` (kept until the active states change) or `fail` (a fault). The innermost active state that says something counts.";
 
 /// The whole definition.
-pub const DEFINITION: Object = Object {
+pub static DEFINITION: Object = Object {
     name: "definition",
     doc: "A machine. Besides the keys here it has those of a [state](#state) that concern what is inside: it is the outermost state, which is always active.",
     keys: &[
@@ -158,7 +158,7 @@ pub const DEFINITION: Object = Object {
 };
 
 /// How faults are retried.
-pub const RETRY: Object = Object {
+pub static RETRY: Object = Object {
     name: "retry",
     doc: "How an event whose turn faulted is tried again. A turn is a pure function, so a second attempt helps only where something else can have changed by then.",
     keys: &[
@@ -173,7 +173,7 @@ pub const RETRY: Object = Object {
 };
 
 /// A declared event.
-pub const EVENT: Object = Object {
+pub static EVENT: Object = Object {
     name: "event",
     doc: "An event that the machine knows.",
     keys: &[
@@ -183,7 +183,7 @@ pub const EVENT: Object = Object {
 };
 
 /// A shape of data.
-pub const SHAPE: Object = Object {
+pub static SHAPE: Object = Object {
     name: "shape",
     doc: "What data must look like: a part of JSON Schema.",
     keys: &[
@@ -221,15 +221,15 @@ pub const SHAPE: Object = Object {
 /// Types that a shape can name.
 pub const SHAPE_TYPES: &[&str] = &["object", "array", "string", "number", "integer", "boolean", "null"];
 
-const STATE_INITIAL: Takes = Takes::Either(&[Takes::OneOrMore(&Takes::Text), Takes::Map(&INITIAL)]);
-const TRANSITIONS: Takes = Takes::OneOrMore(&Takes::Either(&[Takes::Text, Takes::Map(&TRANSITION)]));
-const ON: Takes = Takes::Names(&TRANSITIONS);
-const AFTER: Takes = Takes::Names(&TRANSITIONS);
-const ACTIONS_TAKES: Takes = Takes::OneOrMore(&Takes::Either(&[Takes::Text, Takes::Map(&ACTION)]));
-const GUARD_TAKES: Takes = Takes::Either(&[Takes::Expression, Takes::Map(&GUARD), Takes::Bool]);
+static STATE_INITIAL: Takes = Takes::Either(&[Takes::OneOrMore(&Takes::Text), Takes::Map(&INITIAL)]);
+static TRANSITIONS: Takes = Takes::OneOrMore(&Takes::Either(&[Takes::Text, Takes::Map(&TRANSITION)]));
+static ON: Takes = Takes::Names(&TRANSITIONS);
+static AFTER: Takes = Takes::Names(&TRANSITIONS);
+static ACTIONS_TAKES: Takes = Takes::OneOrMore(&Takes::Either(&[Takes::Text, Takes::Map(&ACTION)]));
+static GUARD_TAKES: Takes = Takes::Either(&[Takes::Expression, Takes::Map(&GUARD), Takes::Bool]);
 
 /// A state.
-pub const STATE: Object = Object {
+pub static STATE: Object = Object {
     name: "state",
     doc: "A state. Its name is its key under `states`; names have no `.`, since paths such as `open.waiting` are made of them.",
     keys: &[
@@ -284,7 +284,7 @@ pub const STATE: Object = Object {
 };
 
 /// An initial transition written out.
-pub const INITIAL: Object = Object {
+pub static INITIAL: Object = Object {
     name: "initial",
     doc: "An initial state with actions.",
     keys: &[
@@ -294,7 +294,7 @@ pub const INITIAL: Object = Object {
 };
 
 /// A transition.
-pub const TRANSITION: Object = Object {
+pub static TRANSITION: Object = Object {
     name: "transition",
     doc: "A transition. As text it is its target; several in a list are tried in their order.",
     keys: &[
@@ -319,7 +319,7 @@ pub const TRANSITION: Object = Object {
 };
 
 /// A guard that is more than an expression.
-pub const GUARD: Object = Object {
+pub static GUARD: Object = Object {
     name: "guard",
     doc: "A guard. As text it is the name of a guard or else a CEL expression.",
     keys: &[
@@ -333,7 +333,7 @@ pub const GUARD: Object = Object {
 };
 
 /// An action.
-pub const ACTION: Object = Object {
+pub static ACTION: Object = Object {
     name: "action",
     doc: "An action. As text it is the name of an action in `actions`. A map has one of the first keys, and those that belong to it.",
     keys: &[
@@ -368,7 +368,7 @@ pub const ACTION: Object = Object {
 };
 
 /// A raised event.
-pub const RAISE: Object = Object {
+pub static RAISE: Object = Object {
     name: "raise",
     doc: "An event for the machine itself in the same turn.",
     keys: &[
@@ -378,7 +378,7 @@ pub const RAISE: Object = Object {
 };
 
 /// A sent event.
-pub const SEND: Object = Object {
+pub static SEND: Object = Object {
     name: "send",
     doc: "An event for another machine or a later turn.",
     keys: &[
@@ -399,7 +399,7 @@ pub const SEND: Object = Object {
 };
 
 /// Every kind of map, in the order of the reference.
-pub const OBJECTS: &[&Object] = &[
+pub static OBJECTS: &[&Object] = &[
     &DEFINITION,
     &STATE,
     &TRANSITION,
