@@ -291,6 +291,7 @@ pub(crate) fn initial_transition(targets: Vec<StateIndex>, actions: Vec<Action>,
         reach: Reach::Internal,
         actions,
         span: state.span.clone(),
+        trigger_span: state.span.clone(),
         place: format!("{}.initial", state.place),
     }
 }

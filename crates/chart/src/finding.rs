@@ -68,7 +68,7 @@ codes! {
     UnknownState "unknown-state" Error "An expression or guard asks for a state that does not exist.";
     EventlessLoop "eventless-loop" Error "Eventless transitions without a guard that lead in a circle: every turn there would run into the limit.";
     Unreachable "unreachable-state" Warning "A state that no transition leads to.";
-    DeadEnd "dead-end" Warning "A state that is not final and that no event leads out of.";
+    DeadEnd "dead-end" Warning "A state that is not final and in which nothing can happen any more.";
     Shadowed "shadowed-transition" Warning "A transition that can never fire since one before it always does.";
     Unhandled "unhandled-event" Warning "An event that the chart sends to itself and that no state takes.";
     UndeclaredEvent "undeclared-event" Warning "The definition declares its events, and a transition names another one.";

@@ -154,6 +154,8 @@ pub(crate) struct ModelTransition {
     pub(crate) reach: Reach,
     pub(crate) actions: Vec<Action>,
     pub(crate) span: Range<usize>,
+    /// Where its event is named.
+    pub(crate) trigger_span: Range<usize>,
     pub(crate) place: String,
 }
 
@@ -171,11 +173,6 @@ impl Model {
         &self.states[usize::from(index)]
     }
 
-    /// Is the first a proper descendant of the second?
-    pub(crate) fn is_inside(&self, inner: StateIndex, outer: StateIndex) -> bool {
-        inner > outer && inner < self.state(outer).end
-    }
-
     /// The parent, its parent, and so on to the machine.
     pub(crate) fn ancestors(&self, index: StateIndex) -> impl Iterator<Item = StateIndex> + '_ {
         std::iter::successors(self.state(index).parent, |at| self.state(*at).parent)
@@ -185,13 +182,5 @@ impl Model {
     pub(crate) fn transitions(&self) -> impl Iterator<Item = (StateIndex, &ModelTransition)> {
         let numbered = self.states.iter().enumerate();
         numbered.flat_map(|(at, state)| state.transitions.iter().map(move |one| (at as StateIndex, one)))
-    }
-
-    /// The deepest state that is a proper ancestor of all these.
-    pub(crate) fn common_ancestor(&self, states: &[StateIndex]) -> StateIndex {
-        let Some(first) = states.first() else { return 0 };
-        self.ancestors(*first)
-            .find(|ancestor| states.iter().all(|state| self.is_inside(*state, *ancestor)))
-            .unwrap_or(0)
     }
 }

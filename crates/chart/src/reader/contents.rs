@@ -133,12 +133,24 @@ impl<'a> Reader<'a> {
     fn raise(&mut self, node: &'a Node, path: &str) -> Option<Action> {
         if node.text().is_some() {
             let event = self.event_name(node, path)?;
+            self.note_sent(&event, node, path);
             return Some(Action::Raise { event, data: Formula::Literal(Value::Null) });
         }
         let fields = self.fields(node, &format::RAISE, path)?;
         let event = self.event_of(&fields, node, path)?;
         let data = self.data_of(&fields, path)?;
+        if let Some(entry) = fields.find("event") {
+            self.note_sent(&event, &entry.value, path);
+        }
         Some(Action::Raise { event, data })
+    }
+
+    /// An event for the machine itself should be taken by some state.
+    fn note_sent(&mut self, event: &Template, node: &Node, path: &str) {
+        if let Template::Fixed(name) = event {
+            let (name, span, path) = (name.clone(), node.span.clone(), path.to_owned());
+            self.sent.push(crate::check::SentToSelf { name, span, path });
+        }
     }
 
     fn send(&mut self, node: &'a Node, path: &str) -> Option<Action> {
@@ -152,6 +164,7 @@ impl<'a> Reader<'a> {
         };
         if node.text().is_some() {
             send.event = self.event_name(node, path)?;
+            self.note_sent(&send.event, node, path);
             return Some(Action::Send(Box::new(send)));
         }
         let fields = self.fields(node, &format::SEND, path)?;
@@ -159,6 +172,8 @@ impl<'a> Reader<'a> {
         send.data = self.data_of(&fields, path)?;
         if let Some(entry) = fields.find("to") {
             send.to = Some(self.template(&entry.value, &join(path, "to"))?);
+        } else if let Some(entry) = fields.find("event") {
+            self.note_sent(&send.event, &entry.value, path);
         }
         if let Some(entry) = fields.find("id") {
             send.id = Some(self.template(&entry.value, &join(path, "id"))?);
@@ -192,7 +207,7 @@ impl<'a> Reader<'a> {
     }
 
     fn event_of(&mut self, fields: &Fields<'a>, node: &Node, path: &str) -> Option<Template> {
-        match fields.find("event").or_else(|| fields.find("event")) {
+        match fields.find("event") {
             Some(entry) => self.event_name(&entry.value, &join(path, "event")),
             None => {
                 let hint = "add `event: NAME`";

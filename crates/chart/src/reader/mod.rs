@@ -108,6 +108,7 @@ pub(crate) struct Reader<'a> {
     /// How many variables of loops are declared there.
     slots: usize,
     event_types: BTreeMap<Arc<str>, Type>,
+    sent: Vec<crate::check::SentToSelf>,
 }
 
 impl<'a> Reader<'a> {
@@ -128,6 +129,7 @@ impl<'a> Reader<'a> {
             names: Names::new(),
             slots: 0,
             event_types: BTreeMap::new(),
+            sent: Vec::new(),
         }
     }
 
@@ -171,7 +173,8 @@ impl<'a> Reader<'a> {
         self.fill_states();
         self.check_names(&fields, &guards, &actions);
         let model = Model { states: std::mem::take(&mut self.states), guards, actions, context, events, unhandled };
-        crate::check::check(&model, &mut |code, span, path, message, hint| {
+        let sent = std::mem::take(&mut self.sent);
+        crate::check::check(&model, &sent, &mut |code, span, path, message, hint| {
             self.report(code, span, path, message, hint);
         });
         let usable = self.findings.iter().all(|finding| finding.severity != Severity::Error);

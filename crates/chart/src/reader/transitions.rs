@@ -36,7 +36,7 @@ impl<'a> Reader<'a> {
             for (descriptor, entry) in entries {
                 let names = self.names_at(&descriptor);
                 let trigger = Trigger::Events(vec![descriptor]);
-                self.read_list(source, &entry.value, &join(&path, &entry.key), trigger, names, &mut all);
+                self.read_list(source, entry, &join(&path, &entry.key), trigger, names, &mut all);
             }
         }
         if let Some(entry) = body.find("after") {
@@ -46,7 +46,7 @@ impl<'a> Reader<'a> {
                 match crate::duration::parse(&entry.key) {
                     Ok(delay) => {
                         let names = self.names.clone();
-                        self.read_list(source, &entry.value, &path, Trigger::After(delay.0), names, &mut all);
+                        self.read_list(source, entry, &path, Trigger::After(delay.0), names, &mut all);
                     }
                     Err(message) => self.report(Code::BadValue, entry.key_span.clone(), &path, message, ""),
                 }
@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
                 && let Some(entry) = body.find(key)
             {
                 let names = self.names.clone();
-                self.read_list(source, &entry.value, &join(&place, key), trigger, names, &mut all);
+                self.read_list(source, entry, &join(&place, key), trigger, names, &mut all);
             }
         }
         all
@@ -106,17 +106,19 @@ impl<'a> Reader<'a> {
     fn read_list(
         &mut self,
         source: StateIndex,
-        node: &'a Node,
+        entry: &'a Entry,
         path: &str,
         trigger: Trigger,
         names: Names,
         all: &mut Vec<ModelTransition>,
     ) {
+        let node = &entry.value;
+        let first = all.len();
         let outer = std::mem::replace(&mut self.names, names);
         let items = one_or_more(node);
         // `on: {ping: }` names an event that does nothing but is taken, so it is not refused or seen by parents.
         if matches!(node.kind, Kind::Null) {
-            all.push(self.empty(source, node, path, trigger.clone()));
+            all.push(empty(node, path, trigger.clone()));
         }
         for (at, item) in items.iter().enumerate() {
             let path = if matches!(node.kind, Kind::List(_)) { format!("{path}[{at}]") } else { path.to_owned() };
@@ -124,20 +126,8 @@ impl<'a> Reader<'a> {
                 all.push(transition);
             }
         }
+        all[first..].iter_mut().for_each(|one| one.trigger_span = entry.key_span.clone());
         self.names = outer;
-    }
-
-    fn empty(&self, _source: StateIndex, node: &Node, path: &str, trigger: Trigger) -> ModelTransition {
-        ModelTransition {
-            trigger,
-            guard: None,
-            guard_text: String::new(),
-            targets: Vec::new(),
-            reach: Reach::Within,
-            actions: Vec::new(),
-            span: node.span.clone(),
-            place: path.to_owned(),
-        }
     }
 
     fn transition(
@@ -147,7 +137,7 @@ impl<'a> Reader<'a> {
         path: &str,
         trigger: Trigger,
     ) -> Option<ModelTransition> {
-        let mut transition = self.empty(source, node, path, trigger);
+        let mut transition = empty(node, path, trigger);
         match &node.kind {
             Kind::Text { .. } => transition.targets = self.targets(source, node, path)?,
             Kind::Map(_) => {
@@ -191,5 +181,20 @@ impl<'a> Reader<'a> {
             self.report(Code::BadValue, entry.value.span.clone(), &join(path, "internal"), message, "keep `reenter`");
         }
         reenter.or(internal.map(|internal| !internal)).unwrap_or(false)
+    }
+}
+
+/// A transition that does nothing yet.
+fn empty(node: &Node, path: &str, trigger: Trigger) -> ModelTransition {
+    ModelTransition {
+        trigger,
+        guard: None,
+        guard_text: String::new(),
+        targets: Vec::new(),
+        reach: Reach::Within,
+        actions: Vec::new(),
+        span: node.span.clone(),
+        trigger_span: node.span.clone(),
+        place: path.to_owned(),
     }
 }
