@@ -317,3 +317,6 @@ impl postcard::ser_flavors::Flavor for Appending<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
