@@ -1,7 +1,6 @@
 //! A tiny world for tests: one chart, driven by hand, with what it does as text. The state is stored and restored
 //! between any two turns, so every test shows durability as well.
 
-use crate::behaviour::json_text;
 use crate::reader::{ChartDefinition, read};
 use everstate_kernel::{
     Address, Behaviour, Effect, Event, EventId, Handled, Json, Next, Sender, State, Time, Turn, Waiting,
@@ -102,18 +101,18 @@ impl Machine {
             line.push_str(" | ");
             match effect {
                 Effect::Log(text) => line.push_str(text),
-                Effect::Send { to, event, data } => drop(write!(line, "send {event} {data} to {to}")),
-                Effect::Reply(data) => drop(write!(line, "reply {data}")),
+                Effect::Send { to, event, data } => { let _ = write!(line, "send {event} {data} to {to}"); }
+                Effect::Reply(data) => { let _ = write!(line, "reply {data}"); }
                 Effect::SetTimer { name, delay, to, event, data } => {
                     let to = to.as_ref().map_or("itself".to_owned(), ToString::to_string);
                     let what = if name == event { String::new() } else { format!(" {event} {data} to {to}") };
-                    drop(write!(line, "set {name} {}{what}", crate::duration::format(*delay)));
+                    let _ = write!(line, "set {name} {}{what}", crate::duration::format(*delay));
                 }
-                Effect::CancelTimer(name) => drop(write!(line, "cancel {name}")),
+                Effect::CancelTimer(name) => { let _ = write!(line, "cancel {name}"); }
             }
         }
         if let Some(output) = next.done {
-            drop(write!(line, " | done {output}"));
+            let _ = write!(line, " | done {output}");
         }
         line
     }
@@ -155,7 +154,6 @@ pub(crate) fn run(definition: &str, events: &str) -> String {
         out.push('\n');
         out.push_str(&answer);
     }
-    drop(json_text(&crate::value::Value::Null));
     out
 }
 
