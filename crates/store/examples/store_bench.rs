@@ -217,8 +217,7 @@ fn main() {
     let after = handle.stats();
     let bytes = ((after.bytes - before.bytes) / turns as u64) as usize;
     println!(
-        "{turns} turns in batches of {batch}: {rate:.0}/s in commit ({:.2} µs each), {wall:.0}/s with their making",
-        1e6 / rate
+        "{turns} turns in batches of {batch}: {rate:.0}/s in commit, {cpu:.2} µs of processor each, {wall:.0}/s with their making"
     );
     println!(
         "{bytes} bytes a turn, longest commit {longest:.1} ms, {} waits, {} moved",
