@@ -93,7 +93,13 @@ states:
       w: {guard: in('c'), target: b}
   b: {type: final}
 ",
-        "",
+        "7:26 expression: there is no field 'totl' (did you mean 'total'?)
+         8:35 expression: expected a value, found the end
+         12:47 expression: unknown name: 'contxt' (did you mean 'context'?)
+         15:31 expression: there is no field 'nam' (did you mean 'name'?)
+         16:30 expression: '+' does not take number and string (convert with string(x))
+         17:24 expression: the hole that begins here has no end (close it with '}', or write $${ for the characters themselves)
+         18:21 unknown-state: there is no state \"c\" (name a state by its path, such as open.waiting, or by its id)",
     );
 }
 
@@ -125,9 +131,9 @@ states:
          6:11 unused-name: nothing uses the action \"also\" (remove it, or use it by its name)
          13:11 shadowed-transition: this transition never fires: one before it, without a guard, always does (give the one at states.a.on.go[0] a guard, or remove this one)
          14:7 undeclared-event: the event \"typo\" is not among the declared `events` (declare it under `events`)
-         14:43 unhandled-event: no state takes the event \"gone\" that is sent here (did you mean \"go\"?)
+         14:43 unhandled-event: no state takes the event \"gone\" that is sent here (add a transition for it, or `to:` another instance)
          15:3 dead-end: nothing leads out of the state \"b\" (add a transition, or `type: final` if this is an end)
-         16:12 shadowed-transition: this transition never fires: its guard is false (remove it)
+         16:16 shadowed-transition: this transition never fires: its guard is false (remove it)
          17:3 unreachable-state: no transition leads to the state \"d\" (add a transition to it, or remove it)
          18:3 unreachable-state: no transition leads to the state \"e\" (add a transition to it, or remove it)
          18:3 dead-end: nothing leads out of the state \"e\" (add a transition, or `type: final` if this is an end)",
@@ -175,7 +181,19 @@ states:
   r: {invoke: {src: x}, on: {go: '#out'}}
 on: {p: p, q: q, r: r}
 ",
-        "",
+        "5:14 unknown-target: there is no state \"x.y\" (did you mean \"a.b\"?)
+         7:24 bad-value: a final state has no \"on\"
+         8:34 history-default: the default of a history cannot be a history (name a state that is active when nothing was before)
+         9:35 history-default: \"out\" is not inside of \"a\" (name one of its sub-states: x, h, h2)
+         10:17 wrong-type: expected a target or a map (transition), found a list
+         10:42 conflicting-targets: \"a.x\" and \"out\" cannot be active together (several targets must be in different regions of a parallel state)
+         11:18 bad-value: an atomic state has no \"onDone\"
+         11:29 bad-value: an atomic state has no \"initial\"
+         12:13 bad-value: a parallel state needs regions under `states`
+         12:23 bad-value: an atomic state has no \"initial\"
+         13:3 bad-value: the name of a state has a '.': \"a.b\"; paths are made with it (write \"a_b\")
+         14:28 history-default: the history \"h\" has no default, and none follows from its parent's `initial` (add `target: STATE`, a state beside it)
+         15:7 unsupported: \"invoke\" is not supported here (invoked machines come with supervision; until then send an event to another machine and wait for its reply)",
     );
 }
 
@@ -204,7 +222,7 @@ fn circles_of_names_are_errors() {
 fn hostile_texts_have_defined_answers() {
     only(&read("m", ""), Code::Malformed);
     only(&read("m", "a: ["), Code::Malformed);
-    only(&read("m", "\t- x: y\n -"), Code::Malformed);
+    only(&read("m", "- x: y\n -"), Code::WrongType);
     only(&read("m", "a: 1\n---\nb: 2"), Code::Malformed);
     only(&read("m", "a: !!binary x"), Code::Malformed);
     only(&read("m", "a: &x [*x]"), Code::Malformed);
@@ -237,7 +255,7 @@ fn ten_thousand_nested_states_are_refused() {
     };
     assert!(read("m", &nested(STATE_DEPTH_MAX - 1)).definition.is_some());
     let outcome = read("m", &nested(STATE_DEPTH_MAX));
-    assert_eq!(outcome.findings[0].code, Code::TooLarge);
+    assert!(outcome.findings.iter().any(|one| one.code == Code::TooLarge));
 }
 
 #[test]
