@@ -195,6 +195,10 @@ impl<'a> Checker<'a> {
         }
     }
 
+    pub(super) fn is_dotted_name(&self, tree: &Tree) -> bool {
+        self.has_dotted_names(tree) && self.dotted(tree).is_some()
+    }
+
     fn has_dotted_names(&self, tree: &Tree) -> bool {
         // Cheap to refute: the outermost name of a dotted one is seldom a declared variable.
         let mut at = tree;
@@ -235,7 +239,7 @@ impl<'a> Checker<'a> {
         self.folded(Lowered::new(span, node, kind, operand.growth))
     }
 
-    fn field_type(&mut self, of: &Type, field: &str, at: Span) -> Type {
+    pub(super) fn field_type(&mut self, of: &Type, field: &str, at: Span) -> Type {
         match of {
             of if is_open(of) => Type::Dyn,
             Type::Dyn => Type::Dyn,
@@ -350,7 +354,7 @@ impl<'a> Checker<'a> {
         for item in items {
             let lowered = self.lower(&item.tree);
             growth = growth.max(lowered.growth);
-            item_type = deduce::join(&item_type, &self.unwrapped(&lowered, item.optional));
+            item_type = deduce::join_items(&item_type, &self.unwrapped(&lowered, item.optional));
             pieces.push(Piece { node: lowered.node, optional: item.optional });
         }
         let growth = self.grown(span, growth);
@@ -372,8 +376,8 @@ impl<'a> Checker<'a> {
             let value = self.lower(&item.tree);
             growth = growth.max(value.growth);
             let kind = self.unwrapped(&value, item.optional);
-            key_type = deduce::join(&key_type, &key.kind);
-            value_type = deduce::join(&value_type, &kind);
+            key_type = deduce::join_items(&key_type, &key.kind);
+            value_type = deduce::join_items(&value_type, &kind);
             pieces.push((key.node, Piece { node: value.node, optional: item.optional }));
         }
         let growth = self.grown(span, growth);
@@ -672,7 +676,7 @@ impl<'a> Checker<'a> {
 }
 
 /// The part of `_event` or `instance` that is kept by itself.
-fn part_of(variable: Variable, field: &str) -> Option<Variable> {
+pub(super) fn part_of(variable: Variable, field: &str) -> Option<Variable> {
     Some(match (variable, field) {
         (Variable::Meta, "name") => Variable::MetaName,
         (Variable::Meta, "id") => Variable::MetaId,

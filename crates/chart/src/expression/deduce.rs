@@ -44,6 +44,14 @@ pub(super) fn join(a: &Type, b: &Type) -> Type {
     }
 }
 
+/// The type of the items of a literal: the language takes numbers of several types for anything.
+pub(super) fn join_items(a: &Type, b: &Type) -> Type {
+    match join(a, b) {
+        Type::Number if a != b && !is_open(a) && !is_open(b) => Type::Dyn,
+        kind => kind,
+    }
+}
+
 pub(super) fn is_number(kind: &Type) -> bool {
     matches!(kind, Type::Int | Type::Uint | Type::Double | Type::Number)
 }

@@ -179,9 +179,12 @@ impl<'a, 'c> Run<'a, 'c> {
                 self.member(a.value(), b.value())
             }
             Kind::Has(operand, field) => {
+                let from_meta = matches!(operand.kind, Kind::Variable(Variable::MetaMore));
                 let operand = self.node(operand)?;
                 match operand.value() {
                     Value::Optional(None) => Ok(false),
+                    // Nothing was said of an event beyond what every event has.
+                    Value::Null if from_meta => Ok(false),
                     Value::Optional(Some(inside)) => has_field(inside, field),
                     value => has_field(value, field),
                 }
@@ -510,7 +513,7 @@ impl<'a, 'c> Run<'a, 'c> {
             Value::Map(map) => self.lookup(map, index),
             Value::List(items) => match integral(index) {
                 Some(Key::Int(at)) => Ok(usize::try_from(at).ok().and_then(|at| items.get(at))),
-                Some(Key::Uint(_)) => Ok(None),
+                Some(Key::Uint(at)) => Ok(usize::try_from(at).ok().and_then(|at| items.get(at))),
                 _ => Err(Trouble::new(format!("the index of a list is an int, this is {}", brief(index)))),
             },
             other => Err(Trouble::new(format!("a value of type {} has no index", other.type_name()))),

@@ -87,7 +87,7 @@ fn write_clause(
         ('b' | 'o' | 'x' | 'X', Value::Uint(number)) => write_radix(clause, *number, out),
         ('x' | 'X', Value::String(text)) => write_hex(clause, text.as_bytes(), out, cost)?,
         ('x' | 'X', Value::Bytes(bytes)) => write_hex(clause, bytes, out, cost)?,
-        ('s' | 'd' | 'b' | 'o' | 'x' | 'X', _) => return Err(refused()),
+        ('d' | 'b' | 'o' | 'x' | 'X', _) => return Err(refused()),
         _ => return Err(Trouble::new(format!("format has an unknown clause: '%{clause}'"))),
     }
     Ok(())

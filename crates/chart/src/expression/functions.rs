@@ -7,7 +7,6 @@ use super::names::Type;
 
 /// A function that is called with values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is named like the function in the table below")]
 pub(super) enum Builtin {
     Size,
     TypeOf,

@@ -4,10 +4,10 @@
 //! It refuses to evaluate. Its one invariant: a variable is on the list of the checker exactly while its body is
 //! lowered, so its place there is its place on the evaluator's stack.
 
-use super::check::{Checker, Lowered};
+use super::check::{Checker, Lowered, part_of};
 use super::deduce;
 use super::names::Type;
-use super::node::{Kind, Loop, LoopForm, Node};
+use super::node::{Kind, Loop, LoopForm, Variable};
 use super::syntax::{Span, Tree, TreeKind};
 use std::sync::Arc;
 
@@ -72,35 +72,26 @@ impl Checker<'_> {
         Some(lowered)
     }
 
-    fn has(&mut self, span: Span, field: &Tree) -> Lowered {
-        let operand = match &field.kind {
-            TreeKind::Select { optional: false, .. } => self.lower(field),
-            _ => {
-                let hint = "write has(context.total)".to_owned();
-                return self.fault(field.span, "'has' takes a field".to_owned(), Some(hint));
-            }
+    fn has(&mut self, span: Span, tree: &Tree) -> Lowered {
+        let TreeKind::Select { operand, field, field_span, optional: false } = &tree.kind else {
+            let hint = "write has(context.total)".to_owned();
+            return self.fault(tree.span, "'has' takes a field".to_owned(), Some(hint));
         };
-        let kind = match operand.node.kind {
-            Kind::Path(variable, steps) => {
-                let mut steps = steps.into_vec();
-                match steps.pop() {
-                    Some(last) => {
-                        let inner = match steps.is_empty() {
-                            true => Kind::Variable(variable),
-                            false => Kind::Path(variable, steps.into()),
-                        };
-                        Kind::Has(Box::new(Node { span: field.span, kind: inner }), last.field)
-                    }
-                    None => Kind::Constant(true.into()),
-                }
+        let always = Lowered::new(span, Kind::Constant(true.into()), Type::Bool, 0);
+        if self.is_dotted_name(tree) {
+            return always;
+        }
+        let mut operand = self.lower(operand);
+        self.field_type(&operand.kind, field, *field_span);
+        if let Kind::Variable(variable) = operand.node.kind {
+            if part_of(variable, field).is_some() {
+                return always;
             }
-            Kind::Select(inner, name, _) => Kind::Has(inner, name),
-            Kind::Fault(message) => Kind::Fault(message),
-            // A field of `_event` or `instance`, which is always there, or a constant that has been looked up
-            // already; what would have failed was left as it was.
-            _ => Kind::Constant(true.into()),
-        };
-        Lowered::new(span, kind, Type::Bool, 0)
+            if variable == Variable::Meta {
+                operand.node.kind = Kind::Variable(Variable::MetaMore);
+            }
+        }
+        Lowered::new(span, Kind::Has(Box::new(operand.node), field.clone()), Type::Bool, 0)
     }
 
     fn variable_name(&mut self, tree: &Tree) -> Arc<str> {

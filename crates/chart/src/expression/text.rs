@@ -72,8 +72,9 @@ fn index_of(text: &str, part: &str, from: i64) -> Called {
 fn last_index_of(text: &str, part: &str, from: i64) -> Called {
     let start = byte_of(text, from)?;
     let mut end = (start + part.len()).min(text.len());
+    // A part that begins in time ends by then, and it ends between characters.
     while !text.is_char_boundary(end) {
-        end += 1;
+        end -= 1;
     }
     let found = text[..end].rfind(part).filter(|byte| *byte <= start);
     Ok(characters_before(text, found))
