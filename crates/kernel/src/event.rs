@@ -131,6 +131,37 @@ pub enum Rejection {
     UnknownAddress,
     /// No definition has the name that the address gives as its kind.
     UnknownKind,
+    /// Its mailbox is full, and the sender is a machine that cannot be asked to wait.
+    MailboxFull,
     /// The event's data does not have the shape that the definition declares.
     BadData,
+}
+
+impl Rejection {
+    /// A stable word for machines.
+    pub fn code(self) -> &'static str {
+        match self {
+            Rejection::NotAccepted => "not-accepted",
+            Rejection::Final => "final",
+            Rejection::UnknownAddress => "unknown-address",
+            Rejection::UnknownKind => "unknown-kind",
+            Rejection::MailboxFull => "mailbox-full",
+            Rejection::BadData => "bad-data",
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Rejection::NotAccepted => "no active state takes it",
+            Rejection::Final => "the instance has ended",
+            Rejection::UnknownAddress => {
+                "there is no such instance, and its definition creates none on demand"
+            }
+            Rejection::UnknownKind => "there is no definition of that kind",
+            Rejection::MailboxFull => "its mailbox is full",
+            Rejection::BadData => "its data is not of the declared shape",
+        })
+    }
 }

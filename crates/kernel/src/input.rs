@@ -92,11 +92,14 @@ pub struct Touches {
     pub ids: Vec<EventId>,
 }
 
+/// What a store holds of an instance: its row, and its mailbox in the order of numbers.
+pub type Stored = (Instance, Vec<Queued>);
+
 /// What was brought in: an answer for each thing touched, absence included.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Loaded {
-    /// Rows with their mailboxes in the order of numbers.
-    pub instances: Vec<(Address, Option<(Instance, Vec<Queued>)>)>,
+    /// Instances.
+    pub instances: Vec<(Address, Option<Stored>)>,
     /// What is remembered of events, expired or not.
     pub outcomes: Vec<(EventId, Option<OutcomeRecord>)>,
 }
@@ -169,6 +172,9 @@ pub enum Refusal {
     /// No such version of the definition.
     #[error("there is no version {1:?} of definition {0:?}")]
     UnknownVersion(Arc<str>, Arc<str>),
+    /// No such dead letter, or no longer.
+    #[error("there is no dead letter {n}", n = .0.0)]
+    UnknownDeadLetter(Serial),
     /// The mailbox is full.
     #[error("{0} has {max} events waiting, which is the limit; send again later", max = crate::limits::MAILBOX_MAX)]
     MailboxFull(Address),

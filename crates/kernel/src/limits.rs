@@ -37,7 +37,7 @@ pub const MAILBOX_MAX: usize = 1_000;
 pub const TIMERS_MAX: usize = 256;
 
 /// Effects one turn may ask for. Above it the turn is a fault: a machine that wants more is looping.
-pub const EFFECTS_MAX: usize = 1_024;
+pub const EFFECTS_MAX: usize = 1_000;
 
 /// Timers kept in memory, soonest first; later ones stay in the store until their time comes near. 64 Ki of
 /// them are about 8 MB; half would refill twice as often.

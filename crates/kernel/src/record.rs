@@ -22,7 +22,20 @@ pub type Labels = Arc<[Arc<str>]>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Serial(pub u64);
 
+impl Serial {
+    /// Things that one turn can number: a power of two above [`crate::limits::EFFECTS_MAX`], the rest of it for
+    /// what the kernel adds to a turn itself.
+    pub const PER_TURN: u64 = 2048;
+
+    /// The number of a thing within the turn at `position`.
+    pub(crate) fn of(position: u64, index: u64) -> Serial {
+        debug_assert!(index < Serial::PER_TURN);
+        Serial(position * Serial::PER_TURN + index)
+    }
+}
+
 /// One thing to remember.
+#[expect(clippy::large_enum_variant, reason = "nearly all records are turns, and they are moved once")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {
     /// A definition was put.
@@ -39,6 +52,8 @@ pub enum Record {
     DeadLetter(DeadLetter),
     /// The dead letter of that number was retried or discarded.
     DeadLetterGone(Serial),
+    /// What is remembered of an event's id, apart from a turn.
+    Outcome(EventId, OutcomeRecord),
     /// An outbox entry was taken out and led to no turn of its receiver.
     SentGone(Serial),
     /// The instance was deleted with all that belonged to it. Outcomes of its events stay for their retention.
@@ -67,8 +82,9 @@ pub struct TurnRecord {
     pub before: Option<IndexKeys>,
     /// Where the event was taken from.
     pub source: Source,
-    /// Until when the outcome is remembered.
-    pub outcome_until: Time,
+    /// Until when the outcome is remembered by the event's id; none for events between machines, which the
+    /// outbox delivers once without it.
+    pub outcome_until: Option<Time>,
     /// A fingerprint of receiver, name and data, to tell a repeated event from another with the same id.
     pub fingerprint: u64,
     /// Timers that are no longer set.
@@ -179,8 +195,6 @@ pub struct Instance {
     pub last_event_at: Time,
     /// Turns made: the sequence of the last history entry.
     pub turns: u64,
-    /// The number that the next event in the mailbox gets.
-    pub mailbox_next: u64,
     /// Its timers, in the order in which they were set.
     pub timers: Vec<Timer>,
     /// The event at the head of the mailbox that faulted and is to be tried again.
@@ -250,8 +264,8 @@ pub struct Queued {
     pub deferred: bool,
     /// See [`TurnRecord::fingerprint`].
     pub fingerprint: u64,
-    /// Until when it is remembered as pending.
-    pub outcome_until: Time,
+    /// Until when it is remembered by its id as pending; see [`TurnRecord::outcome_until`].
+    pub outcome_until: Option<Time>,
     /// Where it was before.
     pub source: Source,
 }
