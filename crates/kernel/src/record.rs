@@ -195,6 +195,8 @@ pub struct Instance {
     pub last_event_at: Time,
     /// Turns made: the sequence of the last history entry.
     pub turns: u64,
+    /// Events in its mailbox; 0 saves whoever brings it in the look.
+    pub mailbox_len: u32,
     /// Its timers, in the order in which they were set.
     pub timers: Vec<Timer>,
     /// The event at the head of the mailbox that faulted and is to be tried again.

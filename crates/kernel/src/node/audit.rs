@@ -84,6 +84,13 @@ fn audit_instance(node: &Node, live: &super::residents::Live) -> Result<(), Stri
 }
 
 fn audit_mailbox(node: &Node, live: &super::residents::Live) -> Result<(), String> {
+    if live.row.mailbox_len as usize != live.mailbox.len() {
+        return Err(format!(
+            "its row counts {} waiting events, there are {}",
+            live.row.mailbox_len,
+            live.mailbox.len()
+        ));
+    }
     let numbers = || live.mailbox.iter().map(|waiting| waiting.queued.number);
     if numbers().zip(numbers().skip(1)).any(|(one, next)| one >= next) {
         return Err("its mailbox is out of order".into());

@@ -372,6 +372,7 @@ fn new_instance(address: &Address, definition: Arc<Definition>) -> Live {
         created_at: Time::default(),
         last_event_at: Time::default(),
         turns: 0,
+        mailbox_len: 0,
         timers: Vec::new(),
         retry: None,
     };

@@ -38,12 +38,12 @@ impl Node {
         }
         self.enqueue(address, &delivery, deferred, out);
         let live = self.residents.live_mut(address).expect("the instance was hydrated");
-        if let Some(cleared) = live.clear_timer(delivery.timer.as_ref()) {
-            self.write_row(address, Vec::from([cleared]), None, out);
-        }
+        let cleared = live.clear_timer(delivery.timer.as_ref());
+        self.write_row(address, cleared.into_iter().collect(), None, out);
         Attempt::Kept
     }
 
+    /// Adds an event to the mailbox. The caller writes the row, whose count of them has changed.
     pub(super) fn enqueue(
         &mut self,
         address: &Address,
@@ -64,6 +64,7 @@ impl Node {
             source: delivery.source,
         };
         live.mailbox.push_back(Waiting::from(queued.clone()));
+        live.row.mailbox_len = live.mailbox.len() as u32;
         out.records.push(Record::Queued(queued));
         if let Some(until) = delivery.until {
             let fingerprint = delivery.fingerprint;
