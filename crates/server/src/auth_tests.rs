@@ -47,7 +47,14 @@ fn everything_else_is_refused_without_the_token_in_the_words() {
 
 #[test]
 fn a_file_that_holds_no_good_tokens_is_refused() {
-    for text in ["", "# nothing\n", "short", "name:short", "tab\tinside-a-token-of-length", "ünïcödé-tökèn-0123456789"] {
+    for text in [
+        "",
+        "# nothing\n",
+        "short",
+        "name:short",
+        "tab\tinside-a-token-of-length",
+        "ünïcödé-tökèn-0123456789",
+    ] {
         let problem = Tokens::parse(text).expect_err(text);
         assert!(!problem.contains("short") && !problem.contains("inside"), "{problem}");
     }

@@ -116,8 +116,18 @@ pub struct ConfigError(String);
 /// Every setting.
 pub const SETTINGS: &[Setting] = &[
     setting("listen", "HOST:PORT", Some("127.0.0.1:7400"), "where to listen; port 0 takes a free one"),
-    setting("data", "FOLDER", Some("everstate-data"), "folder of the embedded store; made when it is not there"),
-    setting("engine", "ENGINE", Some("embedded"), "what keeps the instances: embedded, or memory (gone at the end)"),
+    setting(
+        "data",
+        "FOLDER",
+        Some("everstate-data"),
+        "folder of the embedded store; made when it is not there",
+    ),
+    setting(
+        "engine",
+        "ENGINE",
+        Some("embedded"),
+        "what keeps the instances: embedded, or memory (gone at the end)",
+    ),
     setting("tls-cert", "FILE", None, "certificate chain, PEM; with --tls-key"),
     setting("tls-key", "FILE", None, "private key of the certificate, PEM"),
     setting("tls-client-ca", "FILE", None, "certificates that every client's own must lead to, PEM"),
@@ -170,16 +180,16 @@ impl Given {
 
     /// What a TOML file says.
     pub fn file(path: &Path) -> Result<Given, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError(format!("cannot read the settings in {}: {error}", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            ConfigError(format!("cannot read the settings in {}: {error}", path.display()))
+        })?;
         Given::toml(&text, path)
     }
 
     /// What a TOML text says; `path` is for messages.
     pub fn toml(text: &str, path: &Path) -> Result<Given, ConfigError> {
-        let table: toml::Table = text
-            .parse()
-            .map_err(|error| ConfigError(format!("{} is not TOML: {error}", path.display())))?;
+        let table: toml::Table =
+            text.parse().map_err(|error| ConfigError(format!("{} is not TOML: {error}", path.display())))?;
         let mut given = Given::default();
         for (key, value) in table {
             let value = match value {
@@ -244,7 +254,8 @@ impl Config {
             header_timeout: read.with("header-timeout", seconds)?,
             stop_timeout: read.with("stop-timeout", seconds)?,
             queue_max: read.with("queue-max", |text| number(text, 1, 1 << 24))? as usize,
-            instances_cached_max: read.with("instances-cached-max", |text| number(text, 1, 1 << 28))? as usize,
+            instances_cached_max: read.with("instances-cached-max", |text| number(text, 1, 1 << 28))?
+                as usize,
             log: read.with("log", |text| {
                 text.parse::<tracing_subscriber::filter::Targets>()
                     .map(|_| text.to_string())
@@ -292,7 +303,8 @@ impl Reading<'_> {
         if let Some(given) = self.0.0.get(name) {
             return given.clone();
         }
-        let default = SETTINGS.iter().find(|setting| setting.name == name).and_then(|setting| setting.default);
+        let default =
+            SETTINGS.iter().find(|setting| setting.name == name).and_then(|setting| setting.default);
         (default.unwrap_or_default().to_string(), Origin::Default)
     }
 

@@ -90,7 +90,8 @@ fn beyond_loopback_takes_guards_or_the_word() {
     let beyond = ("listen", "0.0.0.0:7400");
     let tls = [("tls-cert", "c.pem"), ("tls-key", "k.pem")];
     let refused = |more: &[(&str, &str)]| problem(&flags(&[&[beyond], more].concat()));
-    let taken = |more: &[(&str, &str)]| Config::resolve(&flags(&[&[beyond], more].concat()), Vec::new()).is_ok();
+    let taken =
+        |more: &[(&str, &str)]| Config::resolve(&flags(&[&[beyond], more].concat()), Vec::new()).is_ok();
 
     assert!(refused(&[]).contains("beyond this machine, is refused: everybody could reach it"));
     assert!(refused(&[("tokens", "t")]).contains("the tokens would travel in the open"));

@@ -8,6 +8,7 @@
 use connectrpc::{ConnectError, ErrorDetail};
 use everstate_api::{Code, v1};
 use everstate_kernel::{AddressError, Fault, FaultCode, JsonError, Refusal, Rejection};
+use everstate_runtime::CallError;
 use everstate_store::StoreError;
 use http::HeaderValue;
 use std::time::Duration;
@@ -32,6 +33,11 @@ const RETRY_AFTER_DISK: Duration = Duration::from_secs(5);
 impl Failure {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Failure {
         Failure { code, message: message.into(), field: String::new(), retry_after: None, cursor: None }
+    }
+
+    /// Something of ours went wrong, and the log has it.
+    pub(crate) fn internal() -> Failure {
+        Failure::new(Code::Internal, "the server did not do what it should; its log says more")
     }
 
     /// Names the field of the request at fault.
@@ -105,11 +111,13 @@ impl From<Refusal> for Failure {
             Refusal::UnknownInstance(_) => (Code::UnknownInstance, "address"),
             Refusal::UnknownKind(_) => (Code::UnknownDefinition, "kind"),
             Refusal::UnknownVersion(..) => (Code::UnknownVersion, "version"),
+            Refusal::UnknownDeadLetter(_) => (Code::UnknownDeadLetter, "number"),
             Refusal::MailboxFull(_) => (Code::MailboxFull, ""),
             Refusal::Overloaded => (Code::Overloaded, ""),
             Refusal::StartFaulted(_) => (Code::StartFaulted, "data"),
         };
-        let failure = Failure::new(code, start_fault(&refusal).unwrap_or_else(|| refusal.to_string())).at(field);
+        let failure =
+            Failure::new(code, start_fault(&refusal).unwrap_or_else(|| refusal.to_string())).at(field);
         if code.entry().retryable { failure.after(RETRY_AFTER) } else { failure }
     }
 }
@@ -117,8 +125,25 @@ impl From<Refusal> for Failure {
 /// A fault in a start names its place as well, since there is no history to look it up in.
 fn start_fault(refusal: &Refusal) -> Option<String> {
     match refusal {
-        Refusal::StartFaulted(fault) if !fault.place.is_empty() => Some(format!("{refusal} (at {})", fault.place)),
+        Refusal::StartFaulted(fault) if !fault.place.is_empty() => {
+            Some(format!("{refusal} (at {})", fault.place))
+        }
         _ => None,
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Failure {
+        let message = error.to_string();
+        match error {
+            CallError::Refused(refusal) => Failure::from(refusal),
+            CallError::Overloaded { retry_after } => {
+                Failure::new(Code::Overloaded, message).after(retry_after)
+            }
+            CallError::Full => Failure::new(Code::DiskFull, message).after(RETRY_AFTER_DISK),
+            CallError::Stopping => Failure::new(Code::Stopping, message),
+            CallError::Failed(_) => Failure::new(Code::StoreFailed, message),
+        }
     }
 }
 
@@ -155,6 +180,7 @@ pub(crate) fn rejection_code(reason: Rejection) -> Code {
         Rejection::Final => Code::Final,
         Rejection::UnknownAddress => Code::UnknownAddress,
         Rejection::UnknownKind => Code::UnknownKind,
+        Rejection::MailboxFull => Code::MailboxFull,
         Rejection::BadData => Code::BadData,
     }
 }

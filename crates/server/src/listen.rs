@@ -49,10 +49,14 @@ const REST: Duration = Duration::from_millis(50);
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("{address} is in use by another program; stop that one, or listen elsewhere with --listen")
+            format!(
+                "{address} is in use by another program; stop that one, or listen elsewhere with --listen"
+            )
         }
         io::ErrorKind::PermissionDenied => {
-            format!("the system does not let this user listen on {address}; use a port above 1023 with --listen")
+            format!(
+                "the system does not let this user listen on {address}; use a port above 1023 with --listen"
+            )
         }
         _ => format!("cannot listen on {address}: {error}; choose another address with --listen"),
     })
@@ -124,11 +128,13 @@ impl Door {
         let _ = stream.set_nodelay(true);
         match &self.tls {
             None => self.talk(stream, watcher).await,
-            Some(acceptor) => match tokio::time::timeout(self.header_timeout, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => self.talk(stream, watcher).await,
-                Ok(Err(error)) => tracing::debug!(%error, "TLS was not agreed on"),
-                Err(_) => tracing::debug!("TLS was not agreed on in time"),
-            },
+            Some(acceptor) => {
+                match tokio::time::timeout(self.header_timeout, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => self.talk(stream, watcher).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "TLS was not agreed on"),
+                    Err(_) => tracing::debug!("TLS was not agreed on in time"),
+                }
+            }
         }
     }
 
@@ -191,7 +197,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Prompt<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Prompt<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 

@@ -21,20 +21,18 @@ pub(crate) fn address(text: &str, field: &str) -> Result<Address, Failure> {
     Address::parse(text).map_err(|error| Failure::from(error).at(field))
 }
 
-/// Where an instance of `kind` is started; with a space, `kind` is `space:kind`. An empty id gets a fresh one.
-pub(crate) fn start_address(kind: &str, id: &str, names: &dyn Names) -> Result<Address, Failure> {
+/// Where an instance of `kind` is started; within a space, `kind` is `space:kind`.
+pub(crate) fn start_address(kind: &str, id: &str) -> Result<Address, Failure> {
     if kind.is_empty() {
         return Err(missing("kind", "it is the name of a definition"));
     }
-    let (text, field) = match id {
-        "" => (format!("{kind}/{}", names.fresh()), "kind"),
-        id => (format!("{kind}/{id}"), "id"),
-    };
-    if kind.contains('/') && !kind.contains(':') {
+    let name = kind.rsplit(':').next().unwrap_or(kind);
+    if name.contains('/') {
         let problem = format!("the kind has a '/': {kind:?}; give the id in `id`");
         return Err(Failure::new(Code::MalformedAddress, problem).at("kind"));
     }
-    Address::parse(&text).map_err(|error| Failure::from(error).at(field))
+    let field = if Address::new(name, "id").is_ok() { "id" } else { "kind" };
+    Address::parse(&format!("{kind}/{id}")).map_err(|error| Failure::from(error).at(field))
 }
 
 /// An idempotency key; an empty one gets a fresh one.
@@ -114,15 +112,6 @@ pub(crate) fn page_number(text: &str) -> Result<Option<Serial>, Failure> {
         return Ok(None);
     }
     text.parse().map(|number| Some(Serial(number))).map_err(|_| not_a_token(text))
-}
-
-/// A text of a definition, which may have any content but not any size.
-pub(crate) fn whole_text<'a>(text: &'a str, max: usize, field: &str) -> Result<&'a str, Failure> {
-    if text.len() > max {
-        let problem = format!("{field} is {} bytes long, the limit is {max}", text.len());
-        return Err(Failure::new(Code::TooLarge, problem).at(field));
-    }
-    Ok(text)
 }
 
 fn missing(field: &str, hint: &str) -> Failure {

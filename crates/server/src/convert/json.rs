@@ -41,7 +41,8 @@ fn write(value: &ValueView<'_>, depth: usize, text: &mut Vec<u8>) -> Result<(), 
     }
     match &value.kind {
         None => {
-            let problem = "data has a value without a kind; set one of null, number, string, bool, struct and list";
+            let problem =
+                "data has a value without a kind; set one of null, number, string, bool, struct and list";
             return Err(Failure::new(Code::MalformedData, problem));
         }
         Some(KindView::NullValue(_)) => text.extend_from_slice(b"null"),
@@ -161,7 +162,11 @@ impl<'de> Visitor<'de> for Reading {
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(if value > INTEGER_MAX as u64 { Value::from(value.to_string()) } else { Value::from(value as f64) })
+        Ok(if value > INTEGER_MAX as u64 {
+            Value::from(value.to_string())
+        } else {
+            Value::from(value as f64)
+        })
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {

@@ -48,19 +48,16 @@ pub(crate) fn pending(duplicate: bool) -> v1::Outcome {
 }
 
 fn rejection_message(reason: Rejection, detail: &str) -> String {
-    let what = match reason {
-        Rejection::NotAccepted => "no active state takes this event",
-        Rejection::Final => "the instance has reached its end",
-        Rejection::UnknownAddress => "there is no such instance; start it first",
-        Rejection::UnknownKind => "there is no definition of this kind; put it first",
-        Rejection::BadData => "the event's data is not of the declared shape",
-    };
-    if detail.is_empty() { what.into() } else { format!("{what}: {detail}") }
+    if detail.is_empty() { reason.to_string() } else { format!("{reason}: {detail}") }
 }
 
 /// An instance with its context. Without its definition, or when that cannot read the state, the context is
 /// left out: the row alone is worth having.
-pub(crate) fn instance(row: &Instance, waiting_events: usize, definition: Option<&Definition>) -> v1::Instance {
+pub(crate) fn instance(
+    row: &Instance,
+    waiting_events: usize,
+    definition: Option<&Definition>,
+) -> v1::Instance {
     v1::Instance {
         address: row.address.to_string(),
         version: row.version.to_string(),
@@ -167,7 +164,7 @@ pub(crate) fn queued_event(event: &Event) -> v1::Event {
 }
 
 /// Who sent an event.
-pub(crate) fn sender(sender: &Sender) -> String {
+fn sender(sender: &Sender) -> String {
     match sender {
         Sender::Client => "client".into(),
         Sender::Timer => "timer".into(),

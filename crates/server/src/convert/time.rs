@@ -39,7 +39,11 @@ pub(crate) fn span_in(wire: &DurationView<'_>, max: Duration, field: &str) -> Re
     }
     let span = Duration::new(seconds, nanos);
     if span > max {
-        return Err(malformed(format!("{field} is {} s long, the limit is {} s", span.as_secs(), max.as_secs())));
+        return Err(malformed(format!(
+            "{field} is {} s long, the limit is {} s",
+            span.as_secs(),
+            max.as_secs()
+        )));
     }
     Ok(span)
 }
