@@ -7,8 +7,8 @@ use buffa_types::google::protobuf::__buffa::oneof::value::Kind;
 use buffa_types::google::protobuf::{ListValue, Struct, Value};
 use serde_json::{Map, Number, Value as Json};
 
-/// The largest integer below which every integer is a double of its own: 2^53.
-const EXACT_MAX: u64 = 1 << 53;
+/// The largest integer that is a double of its own, as is every smaller one: 2^53 - 1.
+const EXACT_MAX: u64 = (1 << 53) - 1;
 
 /// A number that the wire would change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
