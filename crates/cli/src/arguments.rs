@@ -75,13 +75,37 @@ pub(crate) struct Shared {
     )]
     pub(crate) token_file: Option<PathBuf>,
     /// Certificates of the authorities that may have signed the server's (PEM); the system's when not given
-    #[arg(long, global = true, value_name = "FILE", env = "EVERSTATE_CA", hide_env_values = true, help_heading = "Connection", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "EVERSTATE_CA",
+        hide_env_values = true,
+        help_heading = "Connection",
+        hide_short_help = true
+    )]
     pub(crate) ca: Option<PathBuf>,
     /// The client's own certificate (PEM), for servers that ask for one
-    #[arg(long, global = true, value_name = "FILE", env = "EVERSTATE_CERT", hide_env_values = true, help_heading = "Connection", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "EVERSTATE_CERT",
+        hide_env_values = true,
+        help_heading = "Connection",
+        hide_short_help = true
+    )]
     pub(crate) cert: Option<PathBuf>,
     /// The private key of that certificate (PEM)
-    #[arg(long, global = true, value_name = "FILE", env = "EVERSTATE_KEY", hide_env_values = true, help_heading = "Connection", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "EVERSTATE_KEY",
+        hide_env_values = true,
+        help_heading = "Connection",
+        hide_short_help = true
+    )]
     pub(crate) key: Option<PathBuf>,
     /// How long to wait for a server that is away, such as 30s or 5m; a server that was never there is told at
     /// once unless this is given
@@ -91,7 +115,15 @@ pub(crate) struct Shared {
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
     /// When to colour
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = false, help_heading = "Output", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = false,
+        help_heading = "Output",
+        hide_short_help = true
+    )]
     pub(crate) color: Colour,
     /// Say nothing but the data and failures
     #[arg(long, short, global = true, help_heading = "Output")]

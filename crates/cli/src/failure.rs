@@ -90,11 +90,6 @@ impl Failure {
         self.broken_pipe
     }
 
-    /// The stable code.
-    pub(crate) fn code(&self) -> &str {
-        &self.code
-    }
-
     pub(crate) fn refused(refusal: &Refusal) -> Failure {
         let mut failure = Failure::problem(&refusal.code, &refusal.message);
         failure.field.clone_from(&refusal.field);

@@ -22,7 +22,6 @@ use clap::{CommandFactory, FromArgMatches};
 use failure::{Exit, Failure};
 use output::Output;
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
 /// Runs one command line, the program's name first.

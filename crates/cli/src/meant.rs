@@ -39,7 +39,8 @@ fn token(file: Option<&Path>) -> Result<Option<String>, Failure> {
     let Some(file) = file else {
         return Ok(std::env::var("EVERSTATE_TOKEN").ok().filter(|token| !token.is_empty()));
     };
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::file("read the token in", file, &error))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| Failure::file("read the token in", file, &error))?;
     let token = text.trim().to_owned();
     if token.is_empty() {
         return Err(Failure::usage(format!("there is no token in {}", file.display())));
@@ -96,17 +97,23 @@ pub(crate) fn data(text: Option<&str>) -> Result<Option<Value>, Failure> {
         Some("-") => {
             let mut read = String::new();
             let done = std::io::stdin().read_to_string(&mut read);
-            done.map_err(|error| Failure::usage(format!("cannot read the data on stdin: {}", plain(&error))))?;
+            done.map_err(|error| {
+                Failure::usage(format!("cannot read the data on stdin: {}", plain(&error)))
+            })?;
             (read, "stdin".to_owned())
         }
         Some(file) => {
             let read = std::fs::read_to_string(file);
-            (read.map_err(|error| Failure::file("read the data in", Path::new(file), &error))?, file.to_owned())
+            (
+                read.map_err(|error| Failure::file("read the data in", Path::new(file), &error))?,
+                file.to_owned(),
+            )
         }
     };
     let json = serde_json::from_str(&text).map_err(|error| {
-        Failure::usage(format!("data in {place} is not JSON: {error}"))
-            .hint("write JSON, with the quotes kept from the shell: --data '{\"amount\": 20}', or --data @FILE")
+        Failure::usage(format!("data in {place} is not JSON: {error}")).hint(
+            "write JSON, with the quotes kept from the shell: --data '{\"amount\": 20}', or --data @FILE",
+        )
     })?;
     value(&json).map(Some).map_err(|error| Failure::usage(format!("data in {place}: {error}")))
 }
@@ -129,7 +136,8 @@ pub(crate) fn address(text: &str) -> Result<&str, Failure> {
     if is_address(text) {
         return Ok(text);
     }
-    Err(Failure::usage(format!("address has no id: {text}")).hint(format!("write KIND/ID, such as {text}/42")))
+    Err(Failure::usage(format!("address has no id: {text}"))
+        .hint(format!("write KIND/ID, such as {text}/42")))
 }
 
 /// Definition files: those named, and those in the folders named, in the order of their names.
@@ -144,8 +152,11 @@ pub(crate) fn definition_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failur
     }
     if files.is_empty() {
         let folders: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-        return Err(Failure::problem("no-definitions", format!("there is no definition in {}", folders.join(", ")))
-            .hint("definitions are files that end in .yaml, .yml or .json"));
+        return Err(Failure::problem(
+            "no-definitions",
+            format!("there is no definition in {}", folders.join(", ")),
+        )
+        .hint("definitions are files that end in .yaml, .yml or .json"));
     }
     Ok(files)
 }

@@ -52,7 +52,9 @@ fn fenced(text: &str) -> String {
 
 fn options<'a>(arguments: impl Iterator<Item = &'a Arg>) -> String {
     let mut list = String::new();
-    for argument in arguments.filter(|one| !one.is_hide_set() && one.get_id() != "help" && one.get_id() != "version") {
+    for argument in
+        arguments.filter(|one| !one.is_hide_set() && one.get_id() != "help" && one.get_id() != "version")
+    {
         let _ = writeln!(list, "- {}", option(argument));
     }
     if !list.is_empty() {
@@ -78,11 +80,14 @@ fn option(argument: &Arg) -> String {
     }
     let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
     let mut text = format!("`{head}`: {}", help.replace('\n', " "));
-    let values: Vec<_> = argument.get_possible_values().iter().map(|one| format!("`{}`", one.get_name())).collect();
+    let values: Vec<_> =
+        argument.get_possible_values().iter().map(|one| format!("`{}`", one.get_name())).collect();
     if !values.is_empty() && argument.get_action().takes_values() {
         let _ = write!(text, ". One of {}", values.join(", "));
     }
-    if let (Some(default), true) = (argument.get_default_values().first(), argument.get_action().takes_values()) {
+    if let (Some(default), true) =
+        (argument.get_default_values().first(), argument.get_action().takes_values())
+    {
         let _ = write!(text, ". Default: `{}`", default.to_string_lossy());
     }
     if let Some(variable) = argument.get_env() {

@@ -19,7 +19,12 @@ pub(crate) struct Await {
     /// The instance, KIND/ID
     address: String,
     /// This state, or one below it, is active
-    #[arg(long = "in", value_name = "STATE", required_unless_present = "condition", conflicts_with = "condition")]
+    #[arg(
+        long = "in",
+        value_name = "STATE",
+        required_unless_present = "condition",
+        conflicts_with = "condition"
+    )]
     state: Option<String>,
     /// An expression over `context`, `instance`, `now` and `in('state')` holds
     #[arg(long = "where", value_name = "EXPR", id = "condition")]

@@ -70,7 +70,10 @@ async fn list(client: &Client, limit: u64, output: &mut Output) -> Result<Exit, 
     Ok(Exit::Fine)
 }
 
-async fn letters(client: &Client, limit: u64) -> Result<(Vec<everstate_client::api::DeadLetter>, bool), Failure> {
+async fn letters(
+    client: &Client,
+    limit: u64,
+) -> Result<(Vec<everstate_client::api::DeadLetter>, bool), Failure> {
     let (mut letters, mut token) = (Vec::new(), String::new());
     while (letters.len() as u64) < limit {
         let size = (limit - letters.len() as u64).min(PAGE) as u32;

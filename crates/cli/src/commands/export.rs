@@ -61,7 +61,11 @@ impl Sink {
     fn create(file: &Path, part: &Path) -> std::io::Result<Sink> {
         let opened = BufWriter::new(File::create(part)?);
         let packed = file.extension().is_some_and(|extension| extension == "gz");
-        Ok(if packed { Sink::Packed(GzEncoder::new(opened, Compression::fast())) } else { Sink::Plain(opened) })
+        Ok(if packed {
+            Sink::Packed(GzEncoder::new(opened, Compression::fast()))
+        } else {
+            Sink::Plain(opened)
+        })
     }
 
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {

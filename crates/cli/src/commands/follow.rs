@@ -57,11 +57,19 @@ impl Follow {
         Ok(Exit::Fine)
     }
 
-    fn tell(&self, told: &Told, cursor: Option<u64>, shared: &Shared, output: &mut Output) -> Result<(), Failure> {
+    fn tell(
+        &self,
+        told: &Told,
+        cursor: Option<u64>,
+        shared: &Shared,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
         let json = output.json();
         match told {
             Told::Snapshot(_) if self.no_snapshot => Ok(()),
-            Told::Snapshot(instance) if json => output.line(&json!({ "snapshot": document::instance(instance) })),
+            Told::Snapshot(instance) if json => {
+                output.line(&json!({ "snapshot": document::instance(instance) }))
+            }
             Told::Snapshot(instance) => output.data(&render::snapshot_line(instance, output.paint())),
             Told::Live if json => output.line(&json!({ "live": true, "cursor": cursor })),
             Told::Live => output.talk("following; Ctrl-C ends it"),

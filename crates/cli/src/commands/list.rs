@@ -94,7 +94,11 @@ impl List {
         match total {
             Some(0) => output.talk("there are none")?,
             Some(total) if total > shown => {
-                output.talk(&format!("{} of {}; --limit N shows more", render::count(shown), render::count(total)))?;
+                output.talk(&format!(
+                    "{} of {}; --limit N shows more",
+                    render::count(shown),
+                    render::count(total)
+                ))?;
             }
             _ => {}
         }

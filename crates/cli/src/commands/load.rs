@@ -51,9 +51,9 @@ impl Load {
         let lines = Lines::open(&self.file).map_err(|error| Failure::file("read", &self.file, &error))?;
         let refused = match &self.refused {
             None => None,
-            Some(file) => {
-                Some(BufWriter::new(File::create(file).map_err(|error| Failure::file("write", file, &error))?))
-            }
+            Some(file) => Some(BufWriter::new(
+                File::create(file).map_err(|error| Failure::file("write", file, &error))?,
+            )),
         };
         self.check_kind(&client).await?;
         let progress = Progress::new(&lines, output);
@@ -197,7 +197,13 @@ impl Progress {
         Progress { bar, watched, began: now, told: now }
     }
 
-    fn update(&mut self, events: u64, refused: u64, lines: &Lines, output: &mut Output) -> Result<(), Failure> {
+    fn update(
+        &mut self,
+        events: u64,
+        refused: u64,
+        lines: &Lines,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
         let rate = events as f64 / self.began.elapsed().as_secs_f64().max(0.001);
         let text = format!("{} events, {}/s, {} refused", count(events), count(rate as u64), count(refused));
         self.bar.set_position(lines.consumed());
@@ -210,11 +216,7 @@ impl Progress {
     }
 
     fn say(&self, line: &str, output: &mut Output) -> Result<(), Failure> {
-        if self.watched {
-            self.bar.suspend(|| output.talk(line))
-        } else {
-            output.talk(line)
-        }
+        if self.watched { self.bar.suspend(|| output.talk(line)) } else { output.talk(line) }
     }
 
     fn finish(&self) {

@@ -30,10 +30,9 @@ use everstate_client::{Client, ClientError};
 pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Failure> {
     let shared = arguments.shared;
     let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::problem("system", format!("cannot start: {}", crate::failure::plain(&error))))
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+            Failure::problem("system", format!("cannot start: {}", crate::failure::plain(&error)))
+        })
     };
     match arguments.command {
         Command::Check(command) => command.run(output),

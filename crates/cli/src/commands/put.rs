@@ -33,7 +33,10 @@ impl Put {
                     output.flush()?;
                     let text = Failure::from(error).render(output.manner());
                     let text = if output.json() { text } else { format!("{name}: {text}") };
-                    output.talk_writer().write_all(text.as_bytes()).map_err(|error| Failure::writing(&error))?;
+                    output
+                        .talk_writer()
+                        .write_all(text.as_bytes())
+                        .map_err(|error| Failure::writing(&error))?;
                     exit = Exit::Problem;
                     continue;
                 }

@@ -48,7 +48,9 @@ impl Send {
         let address = meant::address(&self.address)?;
         let wait = self.wait.as_deref().map(meant::span).transpose()?;
         if wait.is_some_and(|wait| wait > WAIT_MAX) {
-            return Err(Failure::usage("--wait is at most 5m").hint("ask later with: everstate outcome EVENT-ID"));
+            return Err(
+                Failure::usage("--wait is at most 5m").hint("ask later with: everstate outcome EVENT-ID")
+            );
         }
         let time = match &self.time {
             None => None,
@@ -88,7 +90,9 @@ impl Send {
         match (document::code(outcome), outcome.reason.as_str()) {
             ("ok", _) => return Ok(Exit::Fine),
             ("pending", _) => {
-                output.talk(&format!("it waits in the mailbox; ask later with: everstate outcome {event_id}"))?;
+                output.talk(&format!(
+                    "it waits in the mailbox; ask later with: everstate outcome {event_id}"
+                ))?;
                 return Ok(Exit::Fine);
             }
             ("rejected", "unknown-kind") => {
@@ -101,7 +105,8 @@ impl Send {
                 output.talk(&format!("hint: start it with: everstate start {kind} {id}"))?;
             }
             ("failed", _) => {
-                output.talk("hint: once its definition is mended: everstate dead-letters list, then retry")?;
+                output
+                    .talk("hint: once its definition is mended: everstate dead-letters list, then retry")?;
             }
             _ => {
                 let near = crate::commands::nearest(&self.event, outcome.accepts.iter().cloned());

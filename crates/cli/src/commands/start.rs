@@ -14,7 +14,9 @@ use serde_json::json;
 ///
 /// Prints its address. Without an ID the server makes one that sorts by time.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  everstate start orders 42\n  everstate start orders --data '{\"amount\": 20}'")]
+#[command(
+    after_help = "Examples:\n  everstate start orders 42\n  everstate start orders --data '{\"amount\": 20}'"
+)]
 pub(crate) struct Start {
     /// Name of the definition
     kind: String,
@@ -56,7 +58,8 @@ impl Start {
         };
         let instance = answer.instance.as_option().cloned().unwrap_or_default();
         if output.json() {
-            let document = json!({ "instance": document::instance(&instance), "duplicate": answer.duplicate });
+            let document =
+                json!({ "instance": document::instance(&instance), "duplicate": answer.duplicate });
             output.document(&document)?;
             return Ok(Exit::Fine);
         }

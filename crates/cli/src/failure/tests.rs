@@ -9,8 +9,10 @@ fn render(error: ClientError) -> (String, Exit) {
 
 #[test]
 fn an_unreachable_server_says_how_to_start_one() {
-    let (text, exit) =
-        render(ClientError::Unreachable { server: "http://127.0.0.1:7400".into(), problem: "connection refused".into() });
+    let (text, exit) = render(ClientError::Unreachable {
+        server: "http://127.0.0.1:7400".into(),
+        problem: "connection refused".into(),
+    });
     insta::assert_snapshot!(text, @r"
     error: cannot reach the server at http://127.0.0.1:7400: connection refused
     hint: start one with: everstate serve, or name another with --server URL

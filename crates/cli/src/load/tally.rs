@@ -43,7 +43,11 @@ pub(crate) struct Refused(pub(crate) Json);
 
 impl Tally {
     /// Counts a result; tells of it when the event was refused.
-    pub(crate) fn count(&mut self, loaded: &Loaded, result: &api::send_events_response::Result) -> Option<Refused> {
+    pub(crate) fn count(
+        &mut self,
+        loaded: &Loaded,
+        result: &api::send_events_response::Result,
+    ) -> Option<Refused> {
         self.events += 1;
         if let Some(error) = result.error.as_option() {
             return Some(self.refuse(loaded, &error.code, &error.message, false));
@@ -79,7 +83,9 @@ impl Tally {
     /// Counts a line that is no event.
     pub(crate) fn wrong(&mut self, wrong: &Wrong) -> Refused {
         self.wrong += 1;
-        Refused(json!({ "line": wrong.line, "reason": "malformed-line", "message": wrong.problem, "event": null }))
+        Refused(
+            json!({ "line": wrong.line, "reason": "malformed-line", "message": wrong.problem, "event": null }),
+        )
     }
 
     /// Events that were refused, now or before.
@@ -105,7 +111,10 @@ impl Tally {
         if self.waiting > 0 {
             rows.push(("kept for later", count(self.waiting)));
         }
-        rows.push(("refused", if self.refused() == 0 { count(0) } else { paint.bad(&count(self.refused())) }));
+        rows.push((
+            "refused",
+            if self.refused() == 0 { count(0) } else { paint.bad(&count(self.refused())) },
+        ));
         rows.push(("malformed", if self.wrong == 0 { count(0) } else { paint.bad(&count(self.wrong)) }));
         let mut text = pairs(&rows, paint);
         if !self.refused.is_empty() {

@@ -133,8 +133,13 @@ fn half_a_batch_waits_for_more_and_a_full_lane_stops_the_reading() {
 }
 
 fn result(code: Code, duplicate: bool, reason: &str) -> api::send_events_response::Result {
-    let outcome =
-        api::Outcome { code: code.into(), duplicate, reason: reason.into(), message: "why".into(), ..Default::default() };
+    let outcome = api::Outcome {
+        code: code.into(),
+        duplicate,
+        reason: reason.into(),
+        message: "why".into(),
+        ..Default::default()
+    };
     api::send_events_response::Result { outcome: outcome.into(), ..Default::default() }
 }
 

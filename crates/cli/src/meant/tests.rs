@@ -4,7 +4,8 @@ use std::time::Duration;
 
 #[test]
 fn spans() {
-    let check = |text: &str, millis: u64| assert_eq!(span(text).unwrap(), Duration::from_millis(millis), "{text}");
+    let check =
+        |text: &str, millis: u64| assert_eq!(span(text).unwrap(), Duration::from_millis(millis), "{text}");
     check("500ms", 500);
     check("1.5s", 1_500);
     check("2m", 120_000);

@@ -71,7 +71,11 @@ pub(crate) fn dead_letters(letters: &[api::DeadLetter], paint: Paint) -> String 
             letter.event.as_option().map_or(String::new(), |event| event.name.clone()),
             letter.sender.clone(),
             outcome.attempts.to_string(),
-            if outcome.message.is_empty() { outcome.reason } else { format!("{}: {}", outcome.reason, outcome.message) },
+            if outcome.message.is_empty() {
+                outcome.reason
+            } else {
+                format!("{}: {}", outcome.reason, outcome.message)
+            },
         ]);
     }
     table.render(paint)
