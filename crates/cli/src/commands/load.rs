@@ -4,7 +4,7 @@
 
 use crate::arguments::Shared;
 use crate::failure::{Exit, Failure, plain};
-use crate::load::{Lane, Lanes, Lines, Loaded, Read, Refused, Tally, parse};
+use crate::load::{Feed, Lane, Lanes, Lines, Loaded, Read, Refused, Tally, Wrong, parse};
 use crate::meant;
 use crate::output::Output;
 use crate::render::count;
@@ -14,9 +14,10 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::error::TryRecvError;
 
 /// Load events from a file of JSON lines
 ///
@@ -56,9 +57,10 @@ impl Load {
             )),
         };
         self.check_kind(&client).await?;
-        let progress = Progress::new(&lines, output);
+        let feed = lines.feed();
+        let progress = Progress::new(&feed, output);
         let lanes = Lanes::new(self.in_flight.into(), self.batch.into());
-        let mut run = Run { load: &self, client, lines, lanes, tally: Tally::default(), refused, progress };
+        let mut run = Run { load: &self, client, feed, lanes, tally: Tally::default(), refused, progress };
         let ended = run.all(output).await;
         run.progress.finish();
         if let Some(file) = &mut run.refused {
@@ -91,7 +93,7 @@ impl Load {
 struct Run<'a> {
     load: &'a Load,
     client: Client,
-    lines: Lines,
+    feed: Feed,
     lanes: Lanes,
     tally: Tally,
     refused: Option<BufWriter<File>>,
@@ -105,15 +107,15 @@ impl Run<'_> {
         let mut on_the_way = FuturesUnordered::new();
         let (mut ended, mut broken) = (false, None);
         loop {
-            while !ended && broken.is_none() && self.lanes.have_room() {
-                match self.read(output) {
-                    Ok(more) => ended = !more,
-                    Err(failure) => broken = Some(failure),
+            while !ended && self.lanes.have_room() {
+                match self.feed.lines.try_recv() {
+                    Ok(read) => (ended, broken) = self.take(read, output)?,
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => ended = true,
                 }
             }
-            let last = ended || broken.is_some();
-            // A full lane beside empty ones: what is there goes out rather than waiting for more.
-            while let Some((lane, batch)) = self.lanes.take(last || on_the_way.is_empty()) {
+            // When there is nothing more to read at present, what is there goes out rather than waiting for more.
+            while let Some((lane, batch)) = self.lanes.take(ended || self.lanes.have_room()) {
                 let client = self.client.clone();
                 on_the_way.push(async move {
                     let items = batch.iter().map(|loaded| loaded.item.clone()).collect();
@@ -121,24 +123,32 @@ impl Run<'_> {
                     (lane, batch, delivery)
                 });
             }
-            match on_the_way.next().await {
-                Some(arrival) => self.arrived(arrival, output)?,
-                None => break,
+            tokio::select! {
+                biased;
+                Some(arrival) = on_the_way.next(), if !on_the_way.is_empty() => self.arrived(arrival, output)?,
+                read = self.feed.lines.recv(), if !ended && self.lanes.have_room() => match read {
+                    Some(read) => (ended, broken) = self.take(read, output)?,
+                    None => ended = true,
+                },
+                else => return broken.map_or(Ok(()), Err),
             }
         }
-        broken.map_or(Ok(()), Err)
     }
 
-    /// Reads one line into its lane; false at the end.
-    fn read(&mut self, output: &mut Output) -> Result<bool, Failure> {
-        let read = self.lines.next().map_err(|error| {
-            let place = format!("{} after line {}", self.load.file.display(), self.lines.number());
-            Failure::problem("file", format!("cannot read {place}: {}", plain(&error)))
-        })?;
-        let Some((number, read)) = read else { return Ok(false) };
+    /// Takes what was read into its lane; tells whether that was the end, and if so, whether a bad one.
+    fn take(
+        &mut self,
+        read: Result<(u64, Read), (u64, io::Error)>,
+        output: &mut Output,
+    ) -> Result<(bool, Option<Failure>), Failure> {
         let parsed = match read {
-            Read::Line(text) => parse(number, &text, &self.load.kind),
-            Read::Wrong(problem) => Err(crate::load::Wrong { line: number, problem }),
+            Ok((number, Read::Line(text))) => parse(number, &text, &self.load.kind),
+            Ok((number, Read::Wrong(problem))) => Err(Wrong { line: number, problem }),
+            Err((number, error)) => {
+                let place = format!("{} after line {number}", self.load.file.display());
+                let failure = Failure::problem("file", format!("cannot read {place}: {}", plain(&error)));
+                return Ok((true, Some(failure)));
+            }
         };
         match parsed {
             Ok(loaded) => self.lanes.push(loaded),
@@ -153,7 +163,7 @@ impl Run<'_> {
                 }
             }
         }
-        Ok(true)
+        Ok((false, None))
     }
 
     fn arrived(&mut self, (lane, batch, delivery): Arrival, output: &mut Output) -> Result<(), Failure> {
@@ -163,7 +173,7 @@ impl Run<'_> {
                 self.list(&refused)?;
             }
         }
-        self.progress.update(self.tally.events, self.tally.refused(), &self.lines, output)
+        self.progress.update(self.tally.events, self.tally.refused(), &self.feed, output)
     }
 
     fn list(&mut self, refused: &Refused) -> Result<(), Failure> {
@@ -184,10 +194,10 @@ struct Progress {
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 impl Progress {
-    fn new(lines: &Lines, output: &Output) -> Progress {
+    fn new(feed: &Feed, output: &Output) -> Progress {
         let watched = output.manner().watched;
         let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = match lines.size() {
+        let bar = match feed.size() {
             Some(size) => ProgressBar::with_draw_target(Some(size), target),
             None => ProgressBar::with_draw_target(None, target),
         };
@@ -206,7 +216,7 @@ impl Progress {
     ) -> Result<(), Failure> {
         let rate = events as f64 / self.began.elapsed().as_secs_f64().max(0.001);
         let text = format!("{} events, {}/s, {} refused", count(events), count(rate as u64), count(refused));
-        self.bar.set_position(lines.consumed());
+        self.bar.set_position(feed.consumed());
         self.bar.set_message(text.clone());
         if !self.watched && self.told.elapsed() >= TOLD_EVERY {
             self.told = Instant::now();

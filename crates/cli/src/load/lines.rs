@@ -1,11 +1,12 @@
 //! The lines of a file, packed or not, of any length without filling the memory.
 
 use flate2::bufread::MultiGzDecoder;
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::mpsc::{Receiver, channel};
 
 /// Bytes of a line. Data may have 1 MiB; twice that leaves room for its escapes.
 const LINE_BYTES_MAX: usize = 2 << 20;
@@ -21,9 +22,9 @@ pub(crate) enum Read {
 
 /// Reads lines and counts them, empty ones included.
 pub(crate) struct Lines {
-    source: Box<dyn BufRead>,
+    source: Box<dyn BufRead + Send>,
     number: u64,
-    consumed: Rc<Cell<u64>>,
+    consumed: Arc<AtomicU64>,
     size: Option<u64>,
 }
 
@@ -41,12 +42,12 @@ impl Lines {
         Lines::new(Box::new(file), Some(kind.len()))
     }
 
-    pub(crate) fn new(source: Box<dyn io::Read>, size: Option<u64>) -> io::Result<Lines> {
-        let consumed = Rc::new(Cell::new(0));
+    pub(crate) fn new(source: Box<dyn io::Read + Send>, size: Option<u64>) -> io::Result<Lines> {
+        let consumed = Arc::new(AtomicU64::new(0));
         let counted = Counted { source, consumed: consumed.clone() };
         let mut plain = BufReader::with_capacity(256 << 10, counted);
         let packed = plain.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-        let source: Box<dyn BufRead> =
+        let source: Box<dyn BufRead + Send> =
             if packed { Box::new(BufReader::new(MultiGzDecoder::new(plain))) } else { Box::new(plain) };
         Ok(Lines { source, number: 0, consumed, size })
     }
@@ -88,14 +89,41 @@ impl Lines {
         }
     }
 
-    /// The number of the last line read.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
+    /// Reads on a thread of its own: a pipe that brings nothing must not hold up what is on its way.
+    pub(crate) fn feed(mut self) -> Feed {
+        /// Lines read ahead. A batch or so; more would only fill the memory.
+        const AHEAD: usize = 2_000;
+        let (sender, lines) = channel(AHEAD);
+        let (consumed, size) = (self.consumed.clone(), self.size);
+        std::thread::spawn(move || {
+            loop {
+                let read = match self.next() {
+                    Ok(None) => break,
+                    Ok(Some(read)) => Ok(read),
+                    Err(error) => Err((self.number, error)),
+                };
+                let failed = read.is_err();
+                if sender.blocking_send(read).is_err() || failed {
+                    break;
+                }
+            }
+        });
+        Feed { lines, consumed, size }
     }
+}
 
+/// The lines as another thread reads them.
+pub(crate) struct Feed {
+    /// Lines with their numbers; or what went wrong, with the number of the last line before.
+    pub(crate) lines: Receiver<Result<(u64, Read), (u64, io::Error)>>,
+    consumed: Arc<AtomicU64>,
+    size: Option<u64>,
+}
+
+impl Feed {
     /// Bytes of the file that were read.
     pub(crate) fn consumed(&self) -> u64 {
-        self.consumed.get()
+        self.consumed.load(Ordering::Relaxed)
     }
 
     /// Bytes of the whole file, where that is known.
@@ -105,14 +133,14 @@ impl Lines {
 }
 
 struct Counted {
-    source: Box<dyn io::Read>,
-    consumed: Rc<Cell<u64>>,
+    source: Box<dyn io::Read + Send>,
+    consumed: Arc<AtomicU64>,
 }
 
 impl io::Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.source.read(buffer)?;
-        self.consumed.set(self.consumed.get() + read as u64);
+        self.consumed.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
 }

@@ -9,7 +9,7 @@ mod tally;
 
 pub(crate) use lanes::{Lane, Lanes};
 pub(crate) use line::{Loaded, Wrong, parse};
-pub(crate) use lines::{Lines, Read};
+pub(crate) use lines::{Feed, Lines, Read};
 pub(crate) use tally::{Refused, Tally};
 
 #[cfg(test)]
