@@ -1,1 +1,76 @@
-fn main() {}
+//! All automation of the project: `cargo xtask COMMAND`. It builds in seconds, so that nobody hesitates to run it.
+
+mod generated;
+mod run;
+mod tidy;
+
+use anyhow::{Result, bail};
+use run::cargo;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  test [ARGS]       every test of the workspace; ARGS go to `cargo test`
+  ci                what has to pass before a change lands: fmt, clippy, tidy, deny, generated files, tests
+  tidy              dependency edges, words that pure crates may not use, sizes, dead links
+  generate          writes the generated reference under docs/
+  bench [NAME] [--smoke]
+                    the benches, side by side with what they are compared to; docs/benchmarks.md keeps the results
+";
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let rest: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+    std::env::set_current_dir(run::root())?;
+    match args.first().map(String::as_str) {
+        Some("test") => test(&rest),
+        Some("ci") => ci(),
+        Some("tidy") => tidy::check(),
+        Some("generate") => generated::write(),
+        Some("bench") => bench(&rest),
+        Some("help" | "--help" | "-h") | None => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some(other) => bail!("there is no command {other:?}\n\n{HELP}"),
+    }
+}
+
+fn test(rest: &[&str]) -> Result<()> {
+    // The end-to-end tests run the real binary, so it is built first and with the same profile.
+    cargo(&["build", "--locked", "--workspace", "--bins"])?;
+    cargo(&[&["test", "--locked", "--workspace"], rest].concat())
+}
+
+fn ci() -> Result<()> {
+    type Step = (&'static str, fn() -> Result<()>);
+    let steps: [Step; 6] = [
+        ("fmt", || cargo(&["fmt", "--all", "--check"])),
+        ("tidy", tidy::check),
+        ("clippy", || {
+            cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"])
+        }),
+        ("generated", generated::check),
+        ("deny", deny),
+        ("test", || test(&[])),
+    ];
+    for (name, step) in steps {
+        let started = std::time::Instant::now();
+        eprintln!("== {name}");
+        step()?;
+        eprintln!("== {name}: {:.0} s", started.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+/// Licences, sources and duplicate versions of everything that is depended upon.
+fn deny() -> Result<()> {
+    if !run::succeeds("cargo", &["deny", "--version"]) {
+        cargo(&["install", "--quiet", "--locked", "cargo-deny"])?;
+    }
+    cargo(&["deny", "--workspace", "check", "licenses", "bans", "sources"])
+}
+
+fn bench(rest: &[&str]) -> Result<()> {
+    cargo(&[&["run", "--release", "--locked", "--package", "everstate-bench", "--"], rest].concat())
+}

@@ -60,25 +60,27 @@ pub enum Input {
     RetryDeadLetter {
         /// Who waits.
         ticket: Ticket,
-        /// The letter, as it is kept.
+        /// The letter, as it is kept: read by the owner of the node, after its last commit. One that was read earlier
+        /// may be gone by now, and would be tried twice.
         letter: DeadLetter,
     },
     /// An operator throws a dead letter away.
     DiscardDeadLetter {
         /// Who waits.
         ticket: Ticket,
-        /// The letter, as it is kept.
+        /// The letter, read as for [`Input::RetryDeadLetter`].
         letter: DeadLetter,
     },
     /// The oldest event of the outbox is delivered. Only [`crate::Node::ready`] makes it.
     Deliver(Serial, Address),
     /// A timer is due. Only [`crate::Node::ready`] makes it.
     Due(TimerKey),
-    /// More timers from the store, after [`DeadlineReason::Refill`]: the soonest ones after those in memory.
+    /// More timers from the store, after [`DeadlineReason::Refill`]: the soonest ones after
+    /// [`crate::Node::refill_after`], with no step between that call and this one.
     Refill {
         /// Ascending.
         timers: Vec<TimerKey>,
-        /// Are these all that there are?
+        /// Are these all that there are? None at all are all, whatever this says.
         complete: bool,
     },
 }
@@ -92,11 +94,14 @@ pub struct Touches {
     pub ids: Vec<EventId>,
 }
 
+/// What a store holds of an instance: its row, and its mailbox in the order of numbers.
+pub type Stored = (Instance, Vec<Queued>);
+
 /// What was brought in: an answer for each thing touched, absence included.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Loaded {
-    /// Rows with their mailboxes in the order of numbers.
-    pub instances: Vec<(Address, Option<(Instance, Vec<Queued>)>)>,
+    /// Instances.
+    pub instances: Vec<(Address, Option<Stored>)>,
     /// What is remembered of events, expired or not.
     pub outcomes: Vec<(EventId, Option<OutcomeRecord>)>,
 }
@@ -125,14 +130,16 @@ pub enum Release {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Answer {
-    /// What became of the event or the start.
+    /// What became of the event or the start. A rejection because there is nobody at the address is the one outcome
+    /// that is not remembered: the same event may be taken once there is.
     Decided {
         /// The outcome.
         outcome: Outcome,
         /// Is it that of an earlier event with the same id?
         duplicate: bool,
     },
-    /// The event is kept and will be decided later: it is deferred, or waits behind one that is being retried.
+    /// The event is kept and will be decided later: it is deferred, faulted and is tried again, or waits behind one
+    /// that is. [`Release::Decided`] tells when, unless the node was restored in between.
     Kept {
         /// Was it kept before, under the same id?
         duplicate: bool,
@@ -169,6 +176,9 @@ pub enum Refusal {
     /// No such version of the definition.
     #[error("there is no version {1:?} of definition {0:?}")]
     UnknownVersion(Arc<str>, Arc<str>),
+    /// No such dead letter, or no longer.
+    #[error("there is no dead letter {n}", n = .0.0)]
+    UnknownDeadLetter(Serial),
     /// The mailbox is full.
     #[error("{0} has {max} events waiting, which is the limit; send again later", max = crate::limits::MAILBOX_MAX)]
     MailboxFull(Address),

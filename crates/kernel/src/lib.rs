@@ -16,7 +16,7 @@ mod event;
 mod input;
 mod json;
 pub mod limits;
-// mod node;
+mod node;
 mod record;
 mod time;
 
@@ -24,9 +24,11 @@ pub use address::{Address, AddressError};
 pub use behaviour::{Behaviour, Description, Effect, Fault, FaultCode, Handled, Next, State, Turn, Waiting};
 pub use definition::{Create, Definition, DefinitionId, Durability, Policy, Retry, version_order};
 pub use event::{Event, EventId, Outcome, Rejection, Sender};
-pub use input::{Answer, Deadline, DeadlineReason, Input, Loaded, Out, Refusal, Release, Ticket, Touches};
+pub use input::{
+    Answer, Deadline, DeadlineReason, Input, Loaded, Out, Refusal, Release, Stored, Ticket, Touches,
+};
 pub use json::{Json, JsonError};
-// pub use node::{Node, Violation};
+pub use node::{Node, Violation};
 pub use record::{
     Cause, DeadLetter, DefinitionRecord, DeletedRecord, HistoryEntry, IndexKeys, Instance, Kept, Labels,
     OutcomeRecord, Pending, Queued, Record, RowRecord, Sent, Serial, Source, Status, Timer, TimerKey,

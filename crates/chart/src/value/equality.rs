@@ -1,7 +1,7 @@
 //! Equality and order of values as expressions see them: numbers compare by value across their types.
 //!
-//! It refuses to know what a comparison costs; who asks pays through a closure. Its one invariant: a number is
-//! compared exactly, never after rounding.
+//! It refuses to know what a comparison costs; who asks pays through a closure. Its one invariant: the
+//! answer depends on the values alone, not on how or where they are kept.
 
 use super::{Key, Value};
 use std::cmp::Ordering;
@@ -65,7 +65,7 @@ pub(crate) fn equal_within<E>(
 }
 
 /// Are both numbers, and equal by value?
-pub(crate) fn numbers_equal(a: &Value, b: &Value) -> bool {
+fn numbers_equal(a: &Value, b: &Value) -> bool {
     number_order(a, b).flatten() == Some(Ordering::Equal)
 }
 
@@ -90,23 +90,14 @@ fn number_order(a: &Value, b: &Value) -> Option<Option<Ordering>> {
         (Value::Uint(a), Value::Uint(b)) => Some(a.cmp(b)),
         (Value::Int(a), Value::Uint(b)) => Some(i128::from(*a).cmp(&i128::from(*b))),
         (Value::Uint(a), Value::Int(b)) => Some(i128::from(*a).cmp(&i128::from(*b))),
-        (Value::Int(a), Value::Double(b)) => whole_with_fraction(i128::from(*a), *b),
-        (Value::Uint(a), Value::Double(b)) => whole_with_fraction(i128::from(*a), *b),
-        (Value::Double(a), Value::Int(b)) => whole_with_fraction(i128::from(*b), *a).map(Ordering::reverse),
-        (Value::Double(a), Value::Uint(b)) => whole_with_fraction(i128::from(*b), *a).map(Ordering::reverse),
+        // As the language defines it: the whole number is taken for the nearest fraction.
+        (Value::Int(a), Value::Double(b)) => (*a as f64).partial_cmp(b),
+        (Value::Uint(a), Value::Double(b)) => (*a as f64).partial_cmp(b),
+        (Value::Double(a), Value::Int(b)) => a.partial_cmp(&(*b as f64)),
+        (Value::Double(a), Value::Uint(b)) => a.partial_cmp(&(*b as f64)),
         _ => return None,
     };
     Some(order)
-}
-
-/// Compares exactly: beyond 2^64 the sign decides, below the whole part, then the fraction.
-fn whole_with_fraction(whole: i128, double: f64) -> Option<Ordering> {
-    if double.is_nan() {
-        return None;
-    }
-    // A cast from a double saturates, and i128 holds more than any i64 or u64, so infinities order rightly.
-    let order = whole.cmp(&(double.trunc() as i128));
-    Some(order.then_with(|| 0.0f64.partial_cmp(&double.fract()).unwrap_or(Ordering::Equal)))
 }
 
 /// The whole number that a value is, whatever its type, as a key of maps and an index of lists.

@@ -15,9 +15,10 @@ mod tests;
 pub use binary::DecodeError;
 pub use json::{JsonReadError, JsonWriteError};
 pub use map::{Key, Map};
+pub(crate) use time::parse_offset;
 pub use time::{Duration, TimeError, Timestamp};
 
-pub(crate) use equality::{compare, equal_within, integral, numbers_equal};
+pub(crate) use equality::{compare, equal_within, integral};
 pub(crate) use json::{decode_base64, encode_base64};
 
 use std::fmt;

@@ -1,0 +1,152 @@
+//! What a turn will change, worked out before anything does: too much, and it is a fault that leaves no trace.
+
+use super::residents::Live;
+use super::turn::{sent, timer_key};
+use crate::address::Address;
+use crate::behaviour::{Effect, Fault, FaultCode, Next};
+use crate::event::{Event, Sender};
+use crate::json::Json;
+use crate::limits::{DELAY_MS_MAX, EFFECT_BYTES_MAX, EFFECTS_MAX, STATE_BYTES_MAX, TIMERS_MAX};
+use crate::record::{Kept, Sent, Serial, Timer, TimerKey};
+use crate::time::Time;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// What a turn changes.
+pub(super) struct Change {
+    pub(super) next: Next,
+    pub(super) bytes: Kept,
+    pub(super) timers: Timers,
+    pub(super) sends: Vec<Sent>,
+    pub(super) reply: Json,
+    pub(super) log: Vec<String>,
+}
+
+/// The timers of an instance while a turn works on them.
+pub(super) struct Timers {
+    pub(super) all: Vec<Timer>,
+    pub(super) cleared: Vec<TimerKey>,
+    pub(super) set: Vec<TimerKey>,
+}
+
+/// Turns what the behaviour wants into what will be written, or finds that it wants too much.
+pub(super) fn plan(
+    live: &Live,
+    fired: Option<&TimerKey>,
+    next: Next,
+    effects: Vec<Effect>,
+    position: u64,
+    now: Time,
+) -> Result<Change, Fault> {
+    check_effects(&effects)?;
+    next.done.as_ref().map_or(Ok(()), check_data)?;
+    let bytes = live.definition.behaviour.encode(&next.state);
+    let address = &live.row.address;
+    let mut timers = Timers { all: live.row.timers.clone(), cleared: Vec::new(), set: Vec::new() };
+    if let Some(fired) = fired {
+        timers.remove(address, |timer| Some(timer.generation) == fired.generation);
+    }
+    let (mut sends, mut reply, mut log) = (Vec::new(), Json::NULL, Vec::new());
+    for (index, effect) in effects.into_iter().enumerate() {
+        let serial = Serial::of(position, index as u64);
+        match effect {
+            Effect::Send { to, event, data } => {
+                sends.push(sent(serial, to, event, data, Sender::Instance(address.clone()), now));
+            }
+            Effect::Reply(data) => reply = data,
+            Effect::SetTimer { name, delay, to, event, data } => {
+                timers.remove(address, |timer| timer.name == name);
+                timers.add(address, Timer { name, due: now + delay, generation: serial, to, event, data });
+            }
+            Effect::CancelTimer(name) => timers.remove(address, |timer| timer.name == name),
+            Effect::Log(line) => log.push(line),
+        }
+    }
+    if next.done.is_some() {
+        timers.remove(address, |_| true);
+    }
+    check_row(&bytes, &timers.all)?;
+    Ok(Change { next, bytes: Kept::new(bytes), timers, sends, reply, log })
+}
+
+/// Is what the turn asks for within the limits?
+fn check_effects(effects: &[Effect]) -> Result<(), Fault> {
+    if effects.len() > EFFECTS_MAX {
+        let wanted = effects.len();
+        return Err(limit(format!("the turn asks for {wanted} effects, the limit is {EFFECTS_MAX}")));
+    }
+    let mut bytes = 0;
+    for effect in effects {
+        bytes += match effect {
+            Effect::Send { event, data, .. } => check_event(event, data)?,
+            Effect::SetTimer { name, delay, event, data, .. } => {
+                if delay.0 > DELAY_MS_MAX {
+                    let far = delay.0;
+                    return Err(limit(format!(
+                        "timer {name:?} is {far} ms away, the limit is {DELAY_MS_MAX}"
+                    )));
+                }
+                name.len() + check_event(event, data)?
+            }
+            Effect::Reply(data) => check_data(data).map(|()| data.as_str().len())?,
+            Effect::CancelTimer(_) => 0,
+            Effect::Log(line) => line.len(),
+        };
+    }
+    if bytes > EFFECT_BYTES_MAX {
+        return Err(limit(format!("the turn's effects take {bytes} bytes, the limit is {EFFECT_BYTES_MAX}")));
+    }
+    Ok(())
+}
+
+fn check_event(name: &str, data: &Json) -> Result<usize, Fault> {
+    Event::check_name(name).map_err(limit)?;
+    check_data(data)?;
+    Ok(name.len() + data.as_str().len())
+}
+
+fn check_data(data: &Json) -> Result<(), Fault> {
+    data.check_limits().map_err(|error| limit(error.to_string()))
+}
+
+/// Is what is kept of the instance within the limits?
+fn check_row(state: &[u8], timers: &[Timer]) -> Result<(), Fault> {
+    if timers.len() > TIMERS_MAX {
+        let held = timers.len();
+        return Err(limit(format!("the instance holds {held} timers, the limit is {TIMERS_MAX}")));
+    }
+    let of_timer = |timer: &Timer| timer.name.len() + timer.event.len() + timer.data.as_str().len();
+    let bytes = state.len() + timers.iter().map(of_timer).sum::<usize>();
+    if bytes > STATE_BYTES_MAX {
+        return Err(limit(format!("state and timers take {bytes} bytes, the limit is {STATE_BYTES_MAX}")));
+    }
+    Ok(())
+}
+
+impl Timers {
+    fn add(&mut self, address: &Address, timer: Timer) {
+        self.set.push(timer_key(address, &timer));
+        self.all.push(timer);
+    }
+
+    /// Removes all timers that match; one that this turn has set was never there.
+    fn remove(&mut self, address: &Address, matches: impl Fn(&Timer) -> bool) {
+        let (set, cleared) = (&mut self.set, &mut self.cleared);
+        self.all.retain(|timer| {
+            if !matches(timer) {
+                return true;
+            }
+            let key = timer_key(address, timer);
+            match set.iter().position(|other| *other == key) {
+                Some(place) => drop(set.remove(place)),
+                None => cleared.push(key),
+            }
+            false
+        });
+    }
+}
+
+fn limit(message: String) -> Fault {
+    Fault { code: FaultCode::Limit, message, place: String::new() }
+}

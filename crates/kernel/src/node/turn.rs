@@ -1,0 +1,491 @@
+//! One turn: the behaviour is asked, and its answer becomes a record or leaves no trace.
+//!
+//! | behaviour says | outcome | state and effects | event |
+//! |---|---|---|---|
+//! | took | ok | kept, sent | gone |
+//! | ignored | ok | unchanged | gone |
+//! | rejected, bad data | rejected | unchanged | gone |
+//! | rejected, deferred or unhandled, and it was the kernel's own | ok | unchanged | gone |
+//! | deferred | none yet | unchanged | in the mailbox, tried again when the active states have changed |
+//! | fault, attempts left | none yet | unchanged | in the mailbox, tried again when due |
+//! | fault, no attempt left or no room in the mailbox | failed | unchanged | a dead letter |
+//! | not asked: it has ended | rejected | unchanged | gone |
+
+use super::Node;
+use super::plan::{Change, plan};
+use super::residents::Live;
+use crate::address::Address;
+use crate::behaviour::{Fault, FaultCode, Handled, State, Turn, shortened};
+use crate::event::{Event, EventId, Outcome, REPLY_PREFIX, Rejection, Sender};
+use crate::input::{Out, Release};
+use crate::json::Json;
+use crate::limits::{ACCEPTS_MAX, EFFECTS_MAX, MAILBOX_MAX};
+use crate::record::{
+    Cause, DeadLetter, HistoryEntry, IndexKeys, Labels, OutcomeRecord, Pending, Record, RowRecord, Sent,
+    Serial, Source, Status, Timer, TimerKey, TurnRecord,
+};
+use crate::time::Time;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+// Numbers within a turn that no effect can have: effects end below `EFFECTS_MAX`, failures of their delivery are
+// numbered `FAILURE_OFFSET` above them, and what the kernel adds to a turn comes last.
+const FAILURE_OFFSET: u64 = 1024;
+pub(super) const START_INDEX: u64 = 2044;
+const REPLY_INDEX: u64 = 2045;
+const REFUSAL_INDEX: u64 = 2046;
+const LETTER_INDEX: u64 = 2047;
+const _: () = assert!(EFFECTS_MAX as u64 <= FAILURE_OFFSET);
+const _: () = assert!(EFFECTS_MAX as u64 + FAILURE_OFFSET <= START_INDEX && LETTER_INDEX < Serial::PER_TURN);
+
+/// An event on its way into an instance.
+#[derive(Debug, Clone)]
+pub(super) struct Delivery {
+    pub(super) event: Event,
+    pub(super) source: Source,
+    pub(super) fingerprint: u64,
+    /// Is its outcome remembered by its id?
+    pub(super) remembered: bool,
+    /// Turns that have faulted over it.
+    pub(super) attempts: u32,
+    /// The timer that fired it.
+    pub(super) timer: Option<TimerKey>,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    /// The event has its outcome.
+    Decided {
+        outcome: Outcome,
+        /// Did the active states change, or the instance end?
+        changed: bool,
+    },
+    /// It is in the mailbox.
+    Kept,
+    /// It should be in the mailbox, which is full. Nothing has changed.
+    MailboxFull,
+}
+
+impl Node {
+    /// Lets the instance handle the event; it must not be busy with a retry of another.
+    pub(super) fn attempt(&mut self, address: &Address, delivery: Delivery, out: &mut Out) -> Attempt {
+        let position = self.position + 1;
+        let seed = turn_seed(self.seed, position);
+        let now = self.now;
+        let live = self.residents.live_mut(address).expect("the instance was hydrated");
+        out.require(live.definition.policy.durability);
+        if matches!(live.row.status, Status::Final(_)) {
+            return self.reject(address, delivery, Rejection::Final, String::new(), out);
+        }
+        let behaviour = live.definition.behaviour.clone();
+        let state = match live.state() {
+            Ok(state) => state,
+            Err(fault) => return self.fault(address, delivery, fault, out),
+        };
+        let mut turn = Turn {
+            now,
+            seed,
+            instance: address,
+            version: &live.row.version,
+            incarnation: live.row.incarnation,
+            effects: Vec::new(),
+        };
+        let handled = behaviour.handle(&state, &delivery.event, &mut turn);
+        match handled {
+            Ok(Handled::Rejected | Handled::Deferred) | Err(Fault { code: FaultCode::Unhandled, .. })
+                if delivery.event.sender == Sender::System =>
+            {
+                self.ignored(address, delivery, out)
+            }
+            Err(fault) => self.fault(address, delivery, fault, out),
+            Ok(Handled::Took(next)) => {
+                let effects = turn.effects;
+                match plan(live, delivery.timer.as_ref(), next, effects, position, now) {
+                    Ok(change) => self.took(address, delivery, change, out),
+                    Err(fault) => self.fault(address, delivery, fault, out),
+                }
+            }
+            Ok(Handled::Ignored) => self.ignored(address, delivery, out),
+            Ok(Handled::Rejected) => {
+                self.reject(address, delivery, Rejection::NotAccepted, String::new(), out)
+            }
+            Ok(Handled::BadData(detail)) => self.reject(address, delivery, Rejection::BadData, detail, out),
+            Ok(Handled::Deferred) => self.keep(address, delivery, true, out),
+        }
+    }
+
+    /// Makes the first turn of an instance that does not exist yet. On a fault nothing of it exists.
+    pub(super) fn begin(
+        &mut self,
+        mut live: Live,
+        id: EventId,
+        data: Json,
+        fingerprint: u64,
+        remembered: bool,
+        out: &mut Out,
+    ) -> Result<Outcome, Fault> {
+        let address = live.row.address.clone();
+        let position = self.position + 1;
+        let mut turn = Turn {
+            now: self.now,
+            seed: turn_seed(self.seed, position),
+            instance: &address,
+            version: &live.row.version,
+            incarnation: live.row.incarnation,
+            effects: Vec::new(),
+        };
+        let next = live.definition.behaviour.start(&data, &mut turn).map_err(Fault::shortened)?;
+        let effects = turn.effects;
+        let change = plan(&live, None, next, effects, position, self.now).map_err(Fault::shortened)?;
+        out.require(live.definition.policy.durability);
+        let outcome = Outcome::Ok {
+            from: Labels::default(),
+            to: change.next.labels.clone(),
+            reply: change.reply.clone(),
+        };
+        live.row.created_at = self.now;
+        self.residents.insert(live);
+        let written = Written {
+            cause: Cause::Start { id, data },
+            source: Source::Direct,
+            fingerprint,
+            remembered,
+            outcome: outcome.clone(),
+            timer: None,
+            change: Some(change),
+            answer: None,
+        };
+        self.write(&address, written, out);
+        Ok(outcome)
+    }
+
+    fn took(&mut self, address: &Address, delivery: Delivery, change: Change, out: &mut Out) -> Attempt {
+        let from = self.labels(address);
+        let outcome = Outcome::Ok { from, to: change.next.labels.clone(), reply: change.reply.clone() };
+        self.decide(address, delivery, outcome, Some(change), out)
+    }
+
+    fn ignored(&mut self, address: &Address, delivery: Delivery, out: &mut Out) -> Attempt {
+        let labels = self.labels(address);
+        let outcome = Outcome::Ok { from: labels.clone(), to: labels, reply: Json::NULL };
+        self.decide(address, delivery, outcome, None, out)
+    }
+
+    fn reject(
+        &mut self,
+        address: &Address,
+        delivery: Delivery,
+        reason: Rejection,
+        detail: String,
+        out: &mut Out,
+    ) -> Attempt {
+        let now = self.now;
+        let live = self.residents.live_mut(address).expect("the instance was hydrated");
+        let state = live.row.labels.clone();
+        let mut accepts = match (reason, live.state()) {
+            (Rejection::NotAccepted, Ok(at)) => live.definition.behaviour.waiting(&at, address, now).accepts,
+            _ => Vec::new(),
+        };
+        accepts.truncate(ACCEPTS_MAX);
+        let detail = shortened(detail);
+        let outcome = Outcome::Rejected { reason, state, detail, accepts };
+        self.decide(address, delivery, outcome, None, out)
+    }
+
+    /// A turn faulted: the event is kept for another attempt, or has failed for good, at once when the mailbox has no
+    /// room to keep it in.
+    fn fault(&mut self, address: &Address, mut delivery: Delivery, fault: Fault, out: &mut Out) -> Attempt {
+        delivery.attempts += 1;
+        let fault = fault.shortened();
+        let live = self.residents.live_mut(address).expect("the instance was hydrated");
+        let has_room = live.mailbox.len() < MAILBOX_MAX || matches!(delivery.source, Source::Mailbox(_));
+        let wait = live.definition.policy.retry.wait_after(delivery.attempts).filter(|_| has_room);
+        let Some(wait) = wait else {
+            let outcome = Outcome::Failed { fault, attempts: delivery.attempts };
+            return self.decide(address, delivery, outcome, None, out);
+        };
+        let due = self.now + wait;
+        let cleared = live.row.retry.take().map(|retry| retry_key(address, retry.due));
+        let attempts = delivery.attempts;
+        let number = match delivery.source {
+            Source::Mailbox(number) => number,
+            Source::Direct | Source::Outbox(_) => self.enqueue(address, &delivery, false, out),
+        };
+        let live = self.residents.live_mut(address).expect("the instance was hydrated");
+        live.row.retry = Some(Pending { number, attempts, due, fault });
+        let mut cleared: Vec<TimerKey> = cleared.into_iter().collect();
+        cleared.extend(live.clear_timer(delivery.timer.as_ref()));
+        self.write_row(address, cleared, Some(retry_key(address, due)), out);
+        Attempt::Kept
+    }
+
+    /// Gives an event its outcome.
+    fn decide(
+        &mut self,
+        address: &Address,
+        delivery: Delivery,
+        outcome: Outcome,
+        change: Option<Change>,
+        out: &mut Out,
+    ) -> Attempt {
+        let ended = change.as_ref().is_some_and(|change| change.next.done.is_some());
+        let changed = match &outcome {
+            Outcome::Ok { from, to, .. } => from != to || ended,
+            Outcome::Rejected { .. } | Outcome::Failed { .. } => false,
+        };
+        let Delivery { event, source, fingerprint, remembered, timer, .. } = delivery;
+        if remembered && matches!(source, Source::Mailbox(_)) {
+            out.releases.push(Release::Decided(event.id.clone(), outcome.clone()));
+        }
+        let position = self.position + 1;
+        let letter = matches!(outcome, Outcome::Failed { .. }).then(|| DeadLetter {
+            number: Serial::of(position, LETTER_INDEX),
+            to: address.clone(),
+            event: event.clone(),
+            outcome: outcome.clone(),
+            at: self.now,
+        });
+        let answer = self.answer_to_sender(address, &event, &outcome, position);
+        let written = Written {
+            cause: Cause::Event(event),
+            source,
+            fingerprint,
+            remembered,
+            outcome: outcome.clone(),
+            timer,
+            change,
+            answer,
+        };
+        self.write(address, written, out);
+        out.records.extend(letter.map(Record::DeadLetter));
+        Attempt::Decided { outcome, changed }
+    }
+
+    /// What a sending instance is told of the outcome of its event: a reply, or that it was not taken.
+    fn answer_to_sender(
+        &self,
+        address: &Address,
+        event: &Event,
+        outcome: &Outcome,
+        position: u64,
+    ) -> Option<Sent> {
+        let Sender::Instance(to) = &event.sender else { return None };
+        let (name, data, sender, index) = match outcome {
+            Outcome::Ok { reply, .. } if reply.is_null() => return None,
+            Outcome::Ok { reply, .. } => (
+                format!("{REPLY_PREFIX}{}", event.name),
+                reply.clone(),
+                Sender::Instance(address.clone()),
+                REPLY_INDEX,
+            ),
+            Outcome::Rejected { .. } | Outcome::Failed { .. } => (
+                String::from("error.communication"),
+                refusal(address, event, outcome),
+                Sender::System,
+                REFUSAL_INDEX,
+            ),
+        };
+        // A reply that is not taken is nobody's mistake, and telling of it could go back and forth for ever.
+        if event.is_answer() {
+            return None;
+        }
+        let number = Serial::of(position, index);
+        Some(sent(number, to.clone(), name.into(), data, sender, self.now))
+    }
+
+    /// An event that cannot be delivered and makes no turn becomes a dead letter; its sender is told.
+    pub(super) fn undeliverable(
+        &mut self,
+        number: Serial,
+        to: Address,
+        event: Event,
+        outcome: Outcome,
+        out: &mut Out,
+    ) {
+        out.require(crate::definition::Durability::Power);
+        let told = match &event.sender {
+            Sender::Instance(sender) if number.0 % Serial::PER_TURN < FAILURE_OFFSET => {
+                let data = refusal(&to, &event, &outcome);
+                let number = Serial(number.0 + FAILURE_OFFSET);
+                Some(sent(
+                    number,
+                    sender.clone(),
+                    "error.communication".into(),
+                    data,
+                    Sender::System,
+                    self.now,
+                ))
+            }
+            _ => None,
+        };
+        out.records.push(Record::DeadLetter(DeadLetter { number, to, event, outcome, at: self.now }));
+        if let Some(sent) = told {
+            self.post(sent, out);
+        }
+    }
+
+    /// Puts an event into the outbox.
+    pub(super) fn post(&mut self, sent: Sent, out: &mut Out) {
+        out.records.push(Record::Sent(sent.clone()));
+        self.outbox.insert(sent.number, sent);
+    }
+
+    fn labels(&self, address: &Address) -> Labels {
+        self.residents.live(address).map(|live| live.row.labels.clone()).unwrap_or_default()
+    }
+
+    /// The one place where a turn is written: it changes the row and makes the record of it.
+    fn write(&mut self, address: &Address, written: Written, out: &mut Out) {
+        let Written { cause, source, fingerprint, remembered, outcome, timer, change, answer } = written;
+        self.position += 1;
+        let now = self.now;
+        let live = self.residents.live_mut(address).expect("the instance was hydrated");
+        let before: Option<IndexKeys> = (live.row.turns > 0).then(|| live.row.index_keys());
+        let (mut cleared, mut set, mut sends, mut log) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        if let Source::Mailbox(number) = source {
+            live.mailbox.retain(|waiting| waiting.queued.number != number);
+            live.row.mailbox_len = live.mailbox.len() as u32;
+            if let Some(retry) = live.row.retry.take_if(|retry| retry.number == number) {
+                cleared.push(retry_key(address, retry.due));
+            }
+        }
+        match change {
+            None => cleared.extend(live.clear_timer(timer.as_ref())),
+            Some(change) => {
+                cleared.extend(change.timers.cleared);
+                set = change.timers.set;
+                live.row.timers = change.timers.all;
+                live.row.state = change.bytes;
+                live.row.labels = change.next.labels;
+                live.state = Some(change.next.state);
+                live.row.status = change.next.done.map_or(Status::Active, Status::Final);
+                (sends, log) = (change.sends, change.log);
+            }
+        }
+        live.row.turns += 1;
+        live.row.last_event_at = now;
+        let outcome_until = remembered.then(|| now + live.definition.policy.retention);
+        if let Some(until) = outcome_until {
+            let outcome = Some(outcome.clone());
+            let known = OutcomeRecord { address: address.clone(), fingerprint, outcome, at: now, until };
+            self.outcomes.insert(cause.id().clone(), Some(known));
+        }
+        self.window.change(&cleared, &set);
+        let entry =
+            HistoryEntry { position: self.position, sequence: live.row.turns, at: now, cause, outcome, log };
+        out.records.push(Record::Turn(TurnRecord {
+            entry,
+            instance: live.row.clone(),
+            before,
+            source,
+            outcome_until,
+            fingerprint,
+            timers_cleared: cleared,
+            timers_set: set,
+        }));
+        for sent in sends.into_iter().chain(answer) {
+            self.post(sent, out);
+        }
+    }
+
+    /// Writes a change of the row that is no turn.
+    pub(super) fn write_row(
+        &mut self,
+        address: &Address,
+        timers_cleared: Vec<TimerKey>,
+        timers_set: Option<TimerKey>,
+        out: &mut Out,
+    ) {
+        let live = self.residents.live(address).expect("the instance was hydrated");
+        let timers_set: Vec<TimerKey> = timers_set.into_iter().collect();
+        self.window.change(&timers_cleared, &timers_set);
+        out.records.push(Record::Row(RowRecord { instance: live.row.clone(), timers_cleared, timers_set }));
+    }
+}
+
+/// A turn that is about to be written.
+struct Written {
+    cause: Cause,
+    source: Source,
+    fingerprint: u64,
+    remembered: bool,
+    outcome: Outcome,
+    /// The timer that fired the event.
+    timer: Option<TimerKey>,
+    /// None when nothing of the instance changes.
+    change: Option<Change>,
+    /// What the sender is told.
+    answer: Option<Sent>,
+}
+
+impl Delivery {
+    /// An event that is delivered for the first time and forgotten afterwards.
+    pub(super) fn of(event: Event, source: Source) -> Delivery {
+        Delivery { event, source, fingerprint: 0, remembered: false, attempts: 0, timer: None }
+    }
+}
+
+impl Live {
+    /// The state as its behaviour likes it.
+    pub(super) fn state(&mut self) -> Result<State, Fault> {
+        if let Some(state) = &self.state {
+            return Ok(state.clone());
+        }
+        let state = self.definition.behaviour.decode(self.row.state.as_slice())?;
+        self.state = Some(state.clone());
+        Ok(state)
+    }
+
+    /// Takes the timer that fired out of the row.
+    pub(super) fn clear_timer(&mut self, fired: Option<&TimerKey>) -> Option<TimerKey> {
+        let fired = fired?;
+        let place = self.row.timers.iter().position(|timer| Some(timer.generation) == fired.generation)?;
+        self.row.timers.remove(place);
+        Some(fired.clone())
+    }
+}
+
+pub(super) fn timer_key(address: &Address, timer: &Timer) -> TimerKey {
+    TimerKey { due: timer.due, address: address.clone(), generation: Some(timer.generation) }
+}
+
+pub(super) fn retry_key(address: &Address, due: Time) -> TimerKey {
+    TimerKey { due, address: address.clone(), generation: None }
+}
+
+/// An event of Everstate's own making.
+pub(super) fn sent(
+    number: Serial,
+    to: Address,
+    name: Arc<str>,
+    data: Json,
+    sender: Sender,
+    time: Time,
+) -> Sent {
+    Sent { number, to, event: Event { id: internal_id(number), name, data, sender, time } }
+}
+
+pub(super) fn internal_id(number: Serial) -> EventId {
+    EventId::internal(format!("~{}", number.0))
+}
+
+/// The data of `error.communication`: which event, to whom, and why it was not taken.
+fn refusal(to: &Address, event: &Event, outcome: &Outcome) -> Json {
+    let (reason, message) = match outcome {
+        Outcome::Rejected { reason, detail, .. } => (reason.code(), detail.clone()),
+        Outcome::Failed { fault, .. } => ("failed", fault.message.clone()),
+        Outcome::Ok { .. } => ("ok", String::new()),
+    };
+    let data = serde_json::json!({
+        "event": &*event.name, "to": to.as_str(), "id": event.id.as_str(), "reason": reason, "message": message,
+    });
+    Json::trusted(data.to_string())
+}
+
+/// The seed of a turn. A chain of turns has unrelated seeds, and a replay has the same ones.
+fn turn_seed(seed: u64, position: u64) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(&position.to_le_bytes(), seed)
+}

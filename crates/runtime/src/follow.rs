@@ -1,0 +1,152 @@
+//! Who wants to see every turn. The shard hands each commit's turns to a thread of its own, which passes them on:
+//! ten thousand followers, or one that never reads, cost the shard nothing.
+//!
+//! A follower that falls behind is told where to resume; nothing is kept for it, since the store has it all.
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use everstate_kernel::{Address, HistoryEntry, Json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use tokio::sync::broadcast;
+
+/// A turn that was committed.
+#[derive(Debug, Clone)]
+pub struct Turned {
+    /// Whose.
+    pub address: Address,
+    /// The version of its definition.
+    pub version: Arc<str>,
+    /// The turn.
+    pub entry: HistoryEntry,
+    /// The instance's output, when this turn was its last.
+    pub done: Option<Json>,
+}
+
+type Batch = Arc<[Arc<Turned>]>;
+
+/// Passes turns on.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    turns: broadcast::Sender<Batch>,
+    followers: Arc<AtomicUsize>,
+    /// Position of the last turn that was committed, published or not.
+    committed: AtomicU64,
+}
+
+/// The shard's end.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    hub: Arc<Hub>,
+    queue: Sender<Batch>,
+}
+
+/// A stream of all turns from a point on.
+#[derive(Debug)]
+pub struct Follower {
+    turns: broadcast::Receiver<Batch>,
+    batch: Batch,
+    /// The place in `batch` to go on at.
+    at: usize,
+    /// Position of the last turn told, or before which none will be.
+    last: u64,
+    followers: Arc<AtomicUsize>,
+}
+
+/// Why a follower got no turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Interrupted {
+    /// It is too far behind; the turns after this position are in the store.
+    #[error("fell behind; resume after {0}")]
+    Lagged(u64),
+    /// The node has stopped.
+    #[error("the node has stopped")]
+    Closed,
+}
+
+impl Hub {
+    pub(crate) fn start(buffer_max: usize) -> (Arc<Hub>, Publisher, JoinHandle<()>) {
+        let (turns, _) = broadcast::channel(buffer_max.max(1));
+        let hub =
+            Arc::new(Hub { turns: turns.clone(), followers: Arc::default(), committed: AtomicU64::new(0) });
+        let (queue, batches): (_, Receiver<Batch>) = crossbeam_channel::bounded(buffer_max.max(1));
+        let pass_on = move || {
+            for batch in batches {
+                // An error says that nobody listens any more, which is nobody's loss.
+                let _ = turns.send(batch);
+            }
+        };
+        let thread = std::thread::spawn(pass_on);
+        (hub.clone(), Publisher { hub, queue }, thread)
+    }
+
+    pub(crate) fn follow(&self) -> Follower {
+        self.followers.fetch_add(1, Ordering::Relaxed);
+        // First subscribe, then look: a turn committed in between is in the stream and skipped by its position.
+        let turns = self.turns.subscribe();
+        let last = self.committed.load(Ordering::Acquire);
+        Follower { turns, batch: Arc::default(), at: 0, last, followers: self.followers.clone() }
+    }
+
+    pub(crate) fn followers(&self) -> usize {
+        self.followers.load(Ordering::Relaxed)
+    }
+}
+
+impl Publisher {
+    /// The turns up to this position are in the store from now on.
+    pub(crate) fn committed(&self, position: u64) {
+        self.hub.committed.store(position, Ordering::Release);
+    }
+
+    pub(crate) fn wanted(&self) -> bool {
+        self.hub.followers() > 0
+    }
+
+    /// Tells followers of turns. When the passing thread is behind, they find the gap by the positions.
+    pub(crate) fn publish(&self, turns: Vec<Arc<Turned>>) {
+        match self.queue.try_send(Arc::from(turns)) {
+            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        }
+    }
+}
+
+impl Follower {
+    /// Every turn with a position above this will be told, or [`Interrupted::Lagged`].
+    pub fn since(&self) -> u64 {
+        self.last
+    }
+
+    /// Goes on after another position, once the turns until then were read from the store.
+    pub fn resume_after(&mut self, position: u64) {
+        self.last = position;
+    }
+
+    /// The next turn. Safe to cancel.
+    pub async fn next(&mut self) -> Result<Arc<Turned>, Interrupted> {
+        loop {
+            while let Some(turned) = self.batch.get(self.at) {
+                let position = turned.entry.position;
+                if position > self.last + 1 {
+                    return Err(Interrupted::Lagged(self.last));
+                }
+                self.at += 1;
+                if position == self.last + 1 {
+                    self.last = position;
+                    return Ok(turned.clone());
+                }
+            }
+            match self.turns.recv().await {
+                Ok(batch) => (self.batch, self.at) = (batch, 0),
+                Err(broadcast::error::RecvError::Lagged(_)) => return Err(Interrupted::Lagged(self.last)),
+                Err(broadcast::error::RecvError::Closed) => return Err(Interrupted::Closed),
+            }
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.followers.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,125 @@
+//! How does it run? One thread owns a node and its store: it takes a batch of inputs, hydrates, steps each,
+//! commits once, and releases. Everyone else talks to it through a [`Handle`].
+//!
+//! It refuses to decide what is true (the kernel does), to know how it is kept (the store does) and who speaks
+//! to it (the server does).
+//!
+//! Its one invariant: nothing leaves before the commit that carries it.
+
+mod clock;
+mod definitions;
+mod error;
+mod follow;
+mod handle;
+mod metrics;
+mod shard;
+
+pub use clock::{Clock, SystemClock};
+pub use definitions::Definitions;
+pub use error::{CallError, StartError};
+pub use follow::{Follower, Interrupted, Turned};
+pub use handle::{Decision, Handle};
+pub use metrics::{Histogram, Metrics};
+
+use everstate_store::{Store, StoreError};
+use follow::Hub;
+use shard::Shard;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// How a node runs. Every field has a default that suits a small machine.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Events that may wait for the shard. One more is answered [`CallError::Overloaded`]. At half, a short stall
+    /// of the disk is seen by callers; at twice, they wait longer before they learn of an overload.
+    pub queue_events_max: usize,
+    /// Inputs in one batch. It bounds how long the first of a batch waits for the last.
+    pub batch_inputs_max: usize,
+    /// Bytes of event data in one batch. It bounds the size of a commit.
+    pub batch_bytes_max: usize,
+    /// Instances kept in memory between batches.
+    pub instances_cached_max: usize,
+    /// Commits that followers may be behind before they must read from the store.
+    pub follow_buffer_max: usize,
+    /// Feeds the seeds of turns.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            queue_events_max: 65_536,
+            batch_inputs_max: 2_048,
+            batch_bytes_max: 4 << 20,
+            instances_cached_max: 50_000,
+            follow_buffer_max: 1_024,
+            seed: 0,
+        }
+    }
+}
+
+/// A running node. Dropping it stops it like [`Runtime::stop`], without telling how that went.
+#[derive(Debug)]
+pub struct Runtime {
+    handle: Handle,
+    shard: Option<JoinHandle<Result<(), StoreError>>>,
+    hub: Option<JoinHandle<()>>,
+}
+
+impl Runtime {
+    /// Brings a store to life: reads its definitions and what is on its way, and starts the threads.
+    pub fn start(store: Box<dyn Store>, options: Options) -> Result<Runtime, StartError> {
+        Runtime::start_with_clock(store, options, Box::new(SystemClock::new()))
+    }
+
+    /// The same with a clock of one's own.
+    pub fn start_with_clock(
+        store: Box<dyn Store>,
+        options: Options,
+        clock: Box<dyn Clock>,
+    ) -> Result<Runtime, StartError> {
+        let definitions = Arc::new(Definitions::read(&*store.reader())?);
+        let metrics = Arc::new(Metrics::default());
+        let (hub, publisher, hub_thread) = Hub::start(options.follow_buffer_max);
+        let (handle, queue) =
+            Handle::new(store.reader(), definitions, metrics, hub, options.queue_events_max);
+        let shard = Shard::new(store, options, clock, handle.shared(), publisher)?;
+        let thread = std::thread::Builder::new()
+            .name("everstate-shard".into())
+            .spawn(move || shard.run(&queue))
+            .map_err(StartError::Thread)?;
+        Ok(Runtime { handle, shard: Some(thread), hub: Some(hub_thread) })
+    }
+
+    /// What to talk to it through.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Takes no more calls, finishes those that wait, answers them, and closes the store. Blocks until then.
+    pub fn stop(mut self) -> Result<(), StoreError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), StoreError> {
+        self.handle.close();
+        let ended = match self.shard.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(ended)) => ended,
+            Some(Err(_)) => Err(StoreError::Poisoned("the shard's thread panicked".into())),
+        };
+        if let Some(hub) = self.hub.take() {
+            // The hub ends once the shard has dropped its publisher; it cannot fail.
+            let _ = hub.join();
+        }
+        ended
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            tracing::error!(%error, "the store did not close well");
+        }
+    }
+}

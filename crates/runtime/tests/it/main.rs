@@ -1,0 +1,6 @@
+//! The runtime over the memory engine, with a machine written in Rust and stores that misbehave on demand.
+
+mod calls;
+mod counter;
+mod failing;
+mod following;
