@@ -36,6 +36,7 @@ pub enum Code {
     DiskFull,
     Lagged,
     NotInTime,
+    Ended,
     Stopping,
     StoreFailed,
     Unauthenticated,
@@ -158,7 +159,7 @@ fn section(page: &mut String, entry: &Entry) {
     let _ = write!(page, "{} {}\n", entry.happened, entry.remedy);
 }
 
-const INTRODUCTION: &str = "<!-- Made by `cargo run -p everstate-server --example errors_page`; do not edit. -->
+const INTRODUCTION: &str = "<!-- Made by `cargo xtask generate`; do not edit. -->
 
 # Errors
 
@@ -354,6 +355,13 @@ const TABLE: &[Entry] = &[
         ErrorCode::DeadlineExceeded,
         "What was waited for did not come about in time.",
         "Wait again, or for longer. The instance goes on meanwhile.",
+    ),
+    call(
+        Code::Ended,
+        "ended",
+        ErrorCode::FailedPrecondition,
+        "The instance has reached its end, so what is waited for cannot come about any more.",
+        "`everstate get ADDRESS` shows where it ended, `everstate history ADDRESS` how.",
     ),
     later(
         Code::Stopping,
