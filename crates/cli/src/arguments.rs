@@ -139,6 +139,7 @@ impl Shared {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Serve(commands::serve::Serve),
     Check(commands::check::Check),
     Put(commands::put::Put),
     Definitions(commands::definitions::Definitions),
@@ -156,6 +157,7 @@ pub(crate) enum Command {
     DeadLetters(commands::dead_letters::DeadLetters),
     Load(commands::load::Load),
     Export(commands::export::Export),
+    Import(commands::import::Import),
     Status(commands::status::Status),
     Completions(commands::completions::Completions),
     Help(commands::help::Help),

@@ -12,11 +12,13 @@ pub(crate) mod follow;
 pub(crate) mod get;
 pub(crate) mod help;
 pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod outcome;
 pub(crate) mod put;
 pub(crate) mod send;
+pub(crate) mod serve;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod why;
@@ -35,7 +37,9 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         })
     };
     match arguments.command {
+        Command::Serve(command) => command.run(&shared, output),
         Command::Check(command) => command.run(output),
+        Command::Import(command) => command.run(output),
         Command::Completions(command) => command.run(output),
         Command::Help(command) => command.run(output),
         Command::Put(command) => runtime()?.block_on(command.run(&shared, output)),
