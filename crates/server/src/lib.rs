@@ -28,3 +28,10 @@ mod tls;
 
 pub use config::{Config, ConfigError, Engine, Given, LogFormat, SETTINGS, Setting};
 pub use serve::{Put, ServeError, Server, serve};
+
+/// `docs/errors.md`: the codes of calls and outcomes, and those of findings in definitions.
+pub fn errors_page() -> String {
+    let findings: Vec<_> =
+        everstate_chart::Code::ALL.iter().map(|code| (code.as_str(), code.explanation())).collect();
+    everstate_api::errors_page(&findings)
+}

@@ -123,3 +123,7 @@ fn not_a_token(text: &str) -> Failure {
     let problem = format!("page_token is not one that a page gave: {shown:?}");
     Failure::new(Code::MalformedRequest, problem).at("page_token")
 }
+
+#[cfg(test)]
+#[path = "inward_tests.rs"]
+mod tests;
