@@ -1,3 +1,30 @@
 //! How is a machine written? The chart model, its readers, its checks, and the behaviour that runs it.
 //!
 //! It refuses to know the world: no clock, I/O, thread, randomness or hash order.
+
+mod behaviour;
+mod chart;
+mod check;
+mod code;
+mod compile;
+mod configuration;
+mod content;
+mod document;
+mod duration;
+pub mod expression;
+mod finding;
+pub mod format;
+mod model;
+mod reader;
+mod run;
+mod shape;
+mod stored;
+pub mod value;
+
+pub use chart::Chart;
+pub use document::{DEFINITION_BYTES_MAX, NESTING_MAX, NODES_MAX};
+pub use finding::{Code, Finding, Severity, render};
+pub use model::{STATE_DEPTH_MAX, STATES_MAX, StateKind, Unhandled};
+pub use reader::{ChartDefinition, FINDINGS_MAX, Outcome, read};
+pub use run::{MICROSTEPS_MAX, TURN_COST_MAX};
+pub use shape::Shape;

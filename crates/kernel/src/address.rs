@@ -113,9 +113,7 @@ fn check_id(id: &str, what: &str) -> Result<(), AddressError> {
     if id.len() > ID_BYTES_MAX {
         return Err(AddressError(format!("{what} is {} bytes long, the limit is {ID_BYTES_MAX}", id.len())));
     }
-    let forbidden = |c: char| {
-        c.is_control() || c.is_whitespace() || matches!(c, '/' | ':' | '*' | '>' | '?' | '#' | '%' | '\\')
-    };
+    let forbidden = |c: char| !is_visible(c) || matches!(c, '/' | ':' | '*' | '>' | '?' | '#' | '%' | '\\');
     if let Some(c) = id.chars().find(|c| forbidden(*c)) {
         return Err(AddressError(format!("{what} has a character that is not allowed: {c:?} in {id:?}")));
     }
@@ -123,6 +121,15 @@ fn check_id(id: &str, what: &str) -> Result<(), AddressError> {
         return Err(AddressError(format!("{what} must not be '.' or contain '..': {id:?}")));
     }
     Ok(())
+}
+
+/// Can a person see it? White space, control characters and marks that only steer the display are not seen; two
+/// names that differ in one of them would look alike.
+pub(crate) fn is_visible(c: char) -> bool {
+    let steers = matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    !(steers || c.is_control() || c.is_whitespace())
 }
 
 impl PartialEq for Address {

@@ -4,6 +4,7 @@
 use crate::address::Address;
 use crate::event::Event;
 use crate::json::Json;
+use crate::limits::TEXT_BYTES_MAX;
 use crate::record::Labels;
 use crate::time::{Span, Time};
 use alloc::string::String;
@@ -61,6 +62,7 @@ pub struct Turn<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Send an event to an instance, which may be the sender itself. Arrives once, in order for each receiver.
+    /// When nobody takes it, the sender is told by an event named `error.communication`.
     Send {
         /// Who shall get it.
         to: Address,
@@ -126,6 +128,23 @@ pub struct Fault {
     pub message: String,
     /// Where in the definition: a path such as `states.open.on.pay.guard`, or empty.
     pub place: String,
+}
+
+impl Fault {
+    /// The same with texts that may be kept.
+    pub(crate) fn shortened(self) -> Fault {
+        Fault { message: shortened(self.message), place: shortened(self.place), ..self }
+    }
+}
+
+/// A text for a person, cut off where it grows too long to be kept.
+pub(crate) fn shortened(mut text: String) -> String {
+    if text.len() > TEXT_BYTES_MAX {
+        let end = (0..=TEXT_BYTES_MAX - 3).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// Sorts of faults.

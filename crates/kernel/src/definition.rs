@@ -134,12 +134,14 @@ impl Retry {
 }
 
 /// The order of versions: runs of digits by number, the rest by character, so v2 comes before v10 and 1.2.0
-/// before 1.10.3.
+/// before 1.10.3. Versions that differ in leading zeros alone are ordered by character, so that only equal texts
+/// are equal.
 pub fn version_order(a: &str, b: &str) -> Ordering {
+    let by_character = a.cmp(b);
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     loop {
         match (a.first(), b.first()) {
-            (None, None) => return Ordering::Equal,
+            (None, None) => return by_character,
             (None, _) => return Ordering::Less,
             (_, None) => return Ordering::Greater,
             (Some(x), Some(y)) if x.is_ascii_digit() && y.is_ascii_digit() => {

@@ -1,9 +1,9 @@
 //! What is sent between machines, and what became of it.
 
-use crate::address::Address;
+use crate::address::{Address, is_visible};
 use crate::behaviour::Fault;
 use crate::json::Json;
-use crate::limits::EVENT_ID_BYTES_MAX;
+use crate::limits::{EVENT_ID_BYTES_MAX, EVENT_NAME_BYTES_MAX};
 use crate::record::Labels;
 use crate::time::Time;
 use alloc::format;
@@ -31,7 +31,7 @@ impl EventId {
                 "event id begins with '~', which marks the ids of Everstate itself: {text:?}"
             ));
         }
-        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        if !text.chars().all(is_visible) {
             return Err(format!("event id has white space or a control character: {text:?}"));
         }
         Ok(EventId(Arc::from(text)))
@@ -70,9 +70,38 @@ pub struct Event {
     pub data: Json,
     /// Who sent it.
     pub sender: Sender,
-    /// When it happened, as its sender says; when none said, when it was taken in.
+    /// When it happened, as its sender says; when none said, when it was taken in. For the event of a timer, when
+    /// the timer was due.
     pub time: Time,
 }
+
+impl Event {
+    /// Takes 1 to [`EVENT_NAME_BYTES_MAX`] characters as the name of an event; otherwise says what is wrong.
+    pub fn check_name(name: &str) -> Result<(), String> {
+        if name.is_empty() {
+            return Err("event name is empty".into());
+        }
+        if name.len() > EVENT_NAME_BYTES_MAX {
+            return Err(format!(
+                "event name is {} bytes long, the limit is {EVENT_NAME_BYTES_MAX}",
+                name.len()
+            ));
+        }
+        if name.chars().any(char::is_control) {
+            return Err(format!("event name has a control character: {name:?}"));
+        }
+        Ok(())
+    }
+
+    /// Is it an answer to an event of its receiver's? Such an event that nobody takes causes no further one and
+    /// creates nobody, or two machines could write to each other for ever.
+    pub(crate) fn is_answer(&self) -> bool {
+        self.sender == Sender::System || self.name.starts_with(REPLY_PREFIX)
+    }
+}
+
+/// What the name of a reply to a sending instance begins with; the name of the event replied to follows.
+pub(crate) const REPLY_PREFIX: &str = "reply.";
 
 /// Who sent an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +137,8 @@ pub enum Outcome {
         state: Labels,
         /// More for a person, such as what is wrong with the data; often empty.
         detail: String,
-        /// Names of the events that it would take now, sorted; a final `.*` means every event with that prefix.
+        /// Names of the events that it would take now, sorted; a final `.*` means every event with that prefix. At
+        /// most [`crate::limits::ACCEPTS_MAX`].
         accepts: Vec<Arc<str>>,
     },
     /// Every attempt faulted. Nothing changed; the event is a dead letter.

@@ -60,25 +60,27 @@ pub enum Input {
     RetryDeadLetter {
         /// Who waits.
         ticket: Ticket,
-        /// The letter, as it is kept.
+        /// The letter, as it is kept: read by the owner of the node, after its last commit. One that was read earlier
+        /// may be gone by now, and would be tried twice.
         letter: DeadLetter,
     },
     /// An operator throws a dead letter away.
     DiscardDeadLetter {
         /// Who waits.
         ticket: Ticket,
-        /// The letter, as it is kept.
+        /// The letter, read as for [`Input::RetryDeadLetter`].
         letter: DeadLetter,
     },
     /// The oldest event of the outbox is delivered. Only [`crate::Node::ready`] makes it.
     Deliver(Serial, Address),
     /// A timer is due. Only [`crate::Node::ready`] makes it.
     Due(TimerKey),
-    /// More timers from the store, after [`DeadlineReason::Refill`]: the soonest ones after those in memory.
+    /// More timers from the store, after [`DeadlineReason::Refill`]: the soonest ones after
+    /// [`crate::Node::refill_after`], with no step between that call and this one.
     Refill {
         /// Ascending.
         timers: Vec<TimerKey>,
-        /// Are these all that there are?
+        /// Are these all that there are? None at all are all, whatever this says.
         complete: bool,
     },
 }
@@ -128,14 +130,16 @@ pub enum Release {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Answer {
-    /// What became of the event or the start.
+    /// What became of the event or the start. A rejection because there is nobody at the address is the one outcome
+    /// that is not remembered: the same event may be taken once there is.
     Decided {
         /// The outcome.
         outcome: Outcome,
         /// Is it that of an earlier event with the same id?
         duplicate: bool,
     },
-    /// The event is kept and will be decided later: it is deferred, or waits behind one that is being retried.
+    /// The event is kept and will be decided later: it is deferred, faulted and is tried again, or waits behind one
+    /// that is. [`Release::Decided`] tells when, unless the node was restored in between.
     Kept {
         /// Was it kept before, under the same id?
         duplicate: bool,

@@ -6,7 +6,7 @@ use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::fmt;
-use serde::de::Error as _;
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A JSON document: valid, at most [`DATA_BYTES_MAX`] bytes and [`DATA_DEPTH_MAX`] deep. `null` allocates nothing.
@@ -45,16 +45,30 @@ impl Json {
         if depth(trimmed) > DATA_DEPTH_MAX {
             return Err(JsonError::TooDeep);
         }
-        match serde_json::from_str::<serde::de::IgnoredAny>(trimmed) {
-            Ok(_) => Ok(Json(Some(Arc::from(trimmed)))),
+        match serde_json::from_str::<Readable>(trimmed) {
+            Ok(Readable) => Ok(Json(Some(Arc::from(trimmed)))),
             Err(error) => Err(JsonError::Malformed(error.to_string())),
         }
     }
 
-    /// Takes a text that the caller has just written as JSON, within the limits.
+    /// Takes a text that the caller has just written as JSON. The limits are checked where it is used: an effect
+    /// with data above them is a fault of the turn.
     pub fn trusted(text: String) -> Json {
-        debug_assert!(Json::parse(&text).is_ok(), "not JSON: {text}");
-        if text == "null" { Json::NULL } else { Json(Some(Arc::from(text))) }
+        debug_assert!(!matches!(Json::parse(&text), Err(JsonError::Malformed(_))), "not JSON: {text}");
+        if text.is_empty() || text == "null" { Json::NULL } else { Json(Some(Arc::from(text))) }
+    }
+
+    /// Checks the limits of a document that was taken on trust.
+    pub(crate) fn check_limits(&self) -> Result<(), JsonError> {
+        let text = self.as_str();
+        if text.len() > DATA_BYTES_MAX {
+            return Err(JsonError::TooLarge(text.len()));
+        }
+        // A short text cannot nest deep, and most are short.
+        if text.len() > DATA_DEPTH_MAX && depth(text) > DATA_DEPTH_MAX {
+            return Err(JsonError::TooDeep);
+        }
+        Ok(())
     }
 
     /// The document as text; `null` for nothing.
@@ -65,6 +79,50 @@ impl Json {
     /// Is it `null`?
     pub fn is_null(&self) -> bool {
         self.0.is_none()
+    }
+}
+
+/// A document that any reader can read. It looks at every value without keeping one: a number that is too large
+/// and half of a surrogate pair are well-formed, and would be found only by whoever needs their meaning.
+struct Readable;
+
+impl<'de> Deserialize<'de> for Readable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Readable, D::Error> {
+        deserializer.deserialize_any(Readable)
+    }
+}
+
+impl<'de> Visitor<'de> for Readable {
+    type Value = Readable;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_unit<E>(self) -> Result<Readable, E> {
+        Ok(Readable)
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Readable, E> {
+        Ok(Readable)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Readable, E> {
+        Ok(Readable)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Readable, E> {
+        Ok(Readable)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Readable, E> {
+        Ok(Readable)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Readable, E> {
+        Ok(Readable)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Readable, A::Error> {
+        while let Some(Readable) = items.next_element()? {}
+        Ok(Readable)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Readable, A::Error> {
+        while let Some((Readable, Readable)) = members.next_entry()? {}
+        Ok(Readable)
     }
 }
 

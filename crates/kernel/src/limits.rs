@@ -26,7 +26,7 @@ pub const DATA_BYTES_MAX: usize = 1 << 20;
 /// How deep JSON may nest. Deeper than any honest document, shallow enough for recursion on a 2 MiB stack.
 pub const DATA_DEPTH_MAX: usize = 100;
 
-/// Bytes of an instance's encoded state. A turn rewrites it whole, so it bounds the cost of a turn.
+/// Bytes of an instance's encoded state and its timers together. A turn rewrites both, so this bounds its cost.
 pub const STATE_BYTES_MAX: usize = 4 << 20;
 
 /// Events one instance may have waiting (deferred, or behind an event that is being retried). The sender of one
@@ -38,6 +38,18 @@ pub const TIMERS_MAX: usize = 256;
 
 /// Effects one turn may ask for. Above it the turn is a fault: a machine that wants more is looping.
 pub const EFFECTS_MAX: usize = 1_000;
+
+/// Bytes of the names, data and log lines that one turn asks for, all effects together. A turn is committed whole,
+/// so this bounds the record of it; half would refuse eight large sends, twice would fill a batch with one turn.
+pub const EFFECT_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes of the message or place of a fault, and of what is wrong with an event's data; the rest is cut off. They are
+/// for a person, who reads a page at most, and are kept with every outcome.
+pub const TEXT_BYTES_MAX: usize = 4096;
+
+/// Events named in a rejection as those that would be taken. Every rejection is kept with them; whoever wants the
+/// whole list asks for it.
+pub const ACCEPTS_MAX: usize = 100;
 
 /// Timers kept in memory, soonest first; later ones stay in the store until their time comes near. 64 Ki of
 /// them are about 8 MB; half would refill twice as often.

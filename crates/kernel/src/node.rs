@@ -14,9 +14,10 @@ mod window;
 pub use audit::Violation;
 
 use crate::address::Address;
-use crate::definition::{Definition, Durability, version_order};
+use crate::definition::{Definition, DefinitionId, Durability, version_order};
 use crate::event::EventId;
 use crate::input::{Answer, Deadline, DeadlineReason, Input, Loaded, Out, Refusal, Release, Ticket, Touches};
+use crate::limits::OUTBOX_MAX;
 use crate::record::{DefinitionRecord, OutcomeRecord, Record, Sent, Serial, TimerKey};
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -36,18 +37,22 @@ struct Put {
 ///
 /// How it is driven, in this order and by one owner:
 ///
-/// 1. `restore` once, with what the store holds.
-/// 2. For each input, one's own or one from [`Node::ready`]: `touches`, then `hydrate` with all that was named,
-///    then `step`, which adds to an [`Out`]. Any number of inputs may go into one `Out`.
+/// 1. `restore` once, with what the store holds; then `restore_definition` for each definition that it holds.
+/// 2. For each input, one's own or one from [`Node::ready`]: `touches`, then `hydrate` with all that was named, as the
+///    last commit left it, then `step`, which adds to an [`Out`]. Any number of inputs may go into one `Out`.
 /// 3. The records of the `Out` are committed. When the commit succeeded: `settle`, then let out the releases.
-///    When it did not, the node is ahead of the store: drop it, or `restore` it from the store.
-/// 4. `next_deadline` says when to call `ready` although nothing arrived.
+///    When it did not, the node is ahead of the store: drop it, or go on with 1.
+/// 4. `next_deadline` says when to call `ready` although nothing arrived, or asks for a [`Input::Refill`].
 ///
-/// Time may stand still but is never taken back: a `now` before an earlier one counts as that earlier one.
+/// Time may stand still but is never taken back: a `now` before an earlier one counts as that earlier one. Nothing
+/// depends on how often `touches`, `ready` and `next_deadline` are called, nor on when commits and restores lie: the same
+/// inputs with the same times give the same records.
 #[derive(Debug)]
 pub struct Node {
     /// Every definition, by name, its versions in ascending [`version_order`].
     definitions: BTreeMap<Arc<str>, Vec<Put>>,
+    /// Those that were put since the last `settle`, and go when what they were put with is not committed.
+    definitions_fresh: Vec<DefinitionId>,
     residents: Residents,
     /// Outcomes that were brought in or decided since the last `settle`.
     outcomes: BTreeMap<EventId, Option<OutcomeRecord>>,
@@ -60,8 +65,6 @@ pub struct Node {
     position: u64,
     seed: u64,
     now: Time,
-    /// Whose turn it is when both a timer and the outbox are ready.
-    timers_first: bool,
 }
 
 impl Node {
@@ -69,6 +72,7 @@ impl Node {
     pub fn new(seed: u64) -> Node {
         Node {
             definitions: BTreeMap::new(),
+            definitions_fresh: Vec::new(),
             residents: Residents::new(seed),
             outcomes: BTreeMap::new(),
             outbox: BTreeMap::new(),
@@ -77,13 +81,17 @@ impl Node {
             position: 0,
             seed,
             now: Time(i64::MIN),
-            timers_first: false,
         }
     }
 
     /// Takes over what a store holds: the position of the last turn and the whole outbox. Forgets everything else
-    /// but the definitions.
+    /// but the definitions that are committed or were restored.
     pub fn restore(&mut self, last_position: u64, outbox: Vec<Sent>) {
+        for id in core::mem::take(&mut self.definitions_fresh) {
+            if let Some(versions) = self.definitions.get_mut(&id.name) {
+                versions.retain(|put| put.definition.id != id);
+            }
+        }
         self.residents = Residents::new(self.seed);
         self.outcomes.clear();
         self.letters_gone.clear();
@@ -95,10 +103,11 @@ impl Node {
     /// Takes over a definition that the store holds.
     pub fn restore_definition(&mut self, definition: Arc<Definition>, source: Arc<str>) {
         let versions = self.definitions.entry(definition.id.name.clone()).or_default();
-        let place = versions
-            .binary_search_by(|put| version_order(&put.definition.id.version, &definition.id.version))
-            .unwrap_or_else(|place| place);
-        versions.insert(place, Put { definition, source });
+        let version = &definition.id.version;
+        match versions.binary_search_by(|put| version_order(&put.definition.id.version, version)) {
+            Ok(place) => versions[place] = Put { definition, source },
+            Err(place) => versions.insert(place, Put { definition, source }),
+        }
     }
 
     /// The definition of that name: of that version, or of the greatest when none is given.
@@ -113,24 +122,10 @@ impl Node {
 
     /// What must be hydrated before `input` is stepped. Only what is not in memory.
     pub fn touches(&self, input: &Input) -> Touches {
-        let (address, id) = match input {
-            Input::Define { .. } | Input::DiscardDeadLetter { .. } | Input::Refill { .. } => {
-                return Touches::default();
-            }
-            Input::Start { address, id, .. } => (address, Some(id)),
-            Input::Event { to, event, .. } => (to, Some(&event.id)),
-            Input::Delete { address, .. } => (address, None),
-            Input::RetryDeadLetter { letter, .. } => (&letter.to, None),
-            Input::Deliver(_, to) => (to, None),
-            Input::Due(key) => (&key.address, None),
-        };
+        let (address, id) = input.subject();
         let mut touches = Touches::default();
-        if !self.residents.knows(address) {
-            touches.addresses.push(address.clone());
-        }
-        if let Some(id) = id.filter(|id| !self.outcomes.contains_key(id)) {
-            touches.ids.push(id.clone());
-        }
+        touches.addresses.extend(address.filter(|address| !self.residents.knows(address)).cloned());
+        touches.ids.extend(id.filter(|id| !self.outcomes.contains_key(id)).cloned());
         touches
     }
 
@@ -154,6 +149,13 @@ impl Node {
     /// mistakes of the driver.
     pub fn step(&mut self, now: Time, input: Input, out: &mut Out) {
         self.now = self.now.max(now);
+        let (address, id) = input.subject();
+        if let Some(address) = address {
+            assert!(self.residents.knows(address), "{address} was touched and not hydrated");
+        }
+        if let Some(id) = id {
+            assert!(self.outcomes.contains_key(id), "{id} was touched and not hydrated");
+        }
         match input {
             Input::Define { ticket, definition, source } => self.define(ticket, definition, source, out),
             Input::Start { ticket, address, version, id, data } => {
@@ -174,27 +176,39 @@ impl Node {
     }
 
     /// The next input that arises from within: an event of the outbox to deliver, or a timer that is due.
-    pub fn ready(&mut self, now: Time) -> Option<Input> {
+    ///
+    /// | timer due | outbox | next |
+    /// |---|---|---|
+    /// | none, or later than `now` | empty | nothing |
+    /// | none, or later than `now` | an event | the event |
+    /// | yes | empty | the timer |
+    /// | before the event was sent | an event, and room | the timer |
+    /// | before the event was sent | full | the event |
+    /// | when the event was sent, or later | an event | the event |
+    ///
+    /// So what happened first comes first, timers that are late fire in the order of their dues, and neither can hold
+    /// up the other for longer than time stands still.
+    pub fn ready(&self, now: Time) -> Option<Input> {
         let now = self.now.max(now);
         let timer = self.window.first().filter(|key| key.due <= now);
-        let sent =
-            self.outbox.first_key_value().map(|(number, sent)| Input::Deliver(*number, sent.to.clone()));
-        let timers_first = self.timers_first;
-        self.timers_first = !timers_first;
-        match (timer, sent) {
+        match (timer, self.outbox.first_key_value()) {
+            (None, None) => None,
             (Some(key), None) => Some(Input::Due(key.clone())),
-            (Some(key), Some(_)) if timers_first => Some(Input::Due(key.clone())),
-            (_, sent) => sent,
+            (Some(key), Some((_, sent))) if key.due < sent.event.time && self.outbox.len() < OUTBOX_MAX => {
+                Some(Input::Due(key.clone()))
+            }
+            (_, Some((number, sent))) => Some(Input::Deliver(*number, sent.to.clone())),
         }
     }
 
-    /// When to call `ready` at the latest, and who asks.
+    /// When to call `ready` at the latest, and who asks. A refill goes first: a busy outbox must not keep timers from
+    /// being known.
     pub fn next_deadline(&self) -> Option<Deadline> {
-        if !self.outbox.is_empty() {
-            return Some(Deadline { at: self.now, reason: DeadlineReason::Outbox });
-        }
         if self.window.wants_refill() {
             return Some(Deadline { at: self.now, reason: DeadlineReason::Refill });
+        }
+        if !self.outbox.is_empty() {
+            return Some(Deadline { at: self.now, reason: DeadlineReason::Outbox });
         }
         self.window.first().map(|key| Deadline { at: key.due, reason: DeadlineReason::Timer })
     }
@@ -207,8 +221,10 @@ impl Node {
     /// The records of all steps until now are committed, so memory may be given back: at most `instances_max`
     /// instances stay.
     pub fn settle(&mut self, instances_max: usize) {
+        self.definitions_fresh.clear();
         self.outcomes.clear();
         self.letters_gone.clear();
+        self.window.settle();
         self.residents.settle(instances_max);
     }
 
@@ -239,6 +255,7 @@ impl Node {
             Some(_) => Answer::Refused(Refusal::DefinitionExists(definition.id.clone())),
             None => {
                 let id = definition.id.clone();
+                self.definitions_fresh.push(id.clone());
                 out.require(Durability::Power);
                 out.records.push(Record::Definition(DefinitionRecord {
                     id,
@@ -254,6 +271,21 @@ impl Node {
 
     fn is_resident(&self, address: &Address) -> bool {
         self.residents.live(address).is_some()
+    }
+}
+
+impl Input {
+    /// The instance and the event id that must be known before this input is stepped.
+    fn subject(&self) -> (Option<&Address>, Option<&EventId>) {
+        match self {
+            Input::Define { .. } | Input::DiscardDeadLetter { .. } | Input::Refill { .. } => (None, None),
+            Input::Start { address, id, .. } => (Some(address), Some(id)),
+            Input::Event { to, event, .. } => (Some(to), Some(&event.id)),
+            Input::Delete { address, .. } => (Some(address), None),
+            Input::RetryDeadLetter { letter, .. } => (Some(&letter.to), None),
+            Input::Deliver(_, to) => (Some(to), None),
+            Input::Due(key) => (Some(&key.address), None),
+        }
     }
 }
 

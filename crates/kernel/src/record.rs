@@ -82,12 +82,12 @@ pub struct TurnRecord {
     pub before: Option<IndexKeys>,
     /// Where the event was taken from.
     pub source: Source,
-    /// Until when the outcome is remembered by the event's id; none for events between machines, which the
-    /// outbox delivers once without it.
+    /// Until when the outcome is remembered by the event's id: the definition's retention after the turn. None for
+    /// events between machines, which the outbox delivers once without it.
     pub outcome_until: Option<Time>,
     /// A fingerprint of receiver, name and data, to tell a repeated event from another with the same id.
     pub fingerprint: u64,
-    /// Timers that are no longer set.
+    /// Timers that are no longer set. They go before the new ones come: a retry may be due when the last one was.
     pub timers_cleared: Vec<TimerKey>,
     /// Timers that are set now and were not before.
     pub timers_set: Vec<TimerKey>,
@@ -109,7 +109,7 @@ pub struct RowRecord {
 pub struct DeletedRecord {
     /// Which.
     pub address: Address,
-    /// Its incarnation, part of the key of its history.
+    /// Its incarnation.
     pub incarnation: u32,
     /// How long its history was.
     pub turns: u64,
@@ -152,8 +152,8 @@ pub struct HistoryEntry {
 /// What caused a turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
-    /// The instance was started with this data. The id is that of the request, or of the event that created it
-    /// on demand with `+start` behind it.
+    /// The instance was started with this data. The id is that of the request, or one of the kernel's own when an
+    /// event created it on demand.
     Start {
         /// The idempotency key of the start.
         id: EventId,
@@ -181,7 +181,8 @@ pub struct Instance {
     pub address: Address,
     /// The version of its definition.
     pub version: Arc<str>,
-    /// How many times it was restarted, and, for an address used again after a deletion, one more each time.
+    /// How many times it was restarted, from 1. An address used again after a deletion begins at 1 again: nothing is
+    /// kept of the deleted instance.
     pub incarnation: u32,
     /// Alive, or at its end.
     pub status: Status,
@@ -266,13 +267,16 @@ pub struct Queued {
     pub deferred: bool,
     /// See [`TurnRecord::fingerprint`].
     pub fingerprint: u64,
-    /// Until when it is remembered by its id as pending; see [`TurnRecord::outcome_until`].
+    /// [`Time::END`] when its id is remembered: as long as it waits, it is pending. None as in
+    /// [`TurnRecord::outcome_until`].
     pub outcome_until: Option<Time>,
-    /// Where it was before.
+    /// Where it came from. A record for a number that is in the mailbox already only changes `deferred`; its source
+    /// is the same as before, and empty by now.
     pub source: Source,
 }
 
-/// An event on its way from one instance to another.
+/// An event on its way from one instance to another. Events leave the outbox in the order of their numbers, which is
+/// the order in which they were asked for; a delayed one keeps the number that it got when its timer was set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
     /// Its number in the node's outbox, ascending.

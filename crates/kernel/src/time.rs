@@ -19,6 +19,11 @@ impl Span {
     }
 }
 
+impl Time {
+    /// After every other time: what is set for it never comes.
+    pub const END: Time = Time(i64::MAX);
+}
+
 impl Add<Span> for Time {
     type Output = Time;
     /// Saturates at the end of time instead of wrapping.

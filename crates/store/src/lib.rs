@@ -5,6 +5,17 @@
 //! Its one invariant: what a commit has returned `Ok` for is seen by every later read, and, at the durability
 //! asked for, by every later opening.
 
+mod codec;
 mod contract;
+mod embedded;
+mod export;
+mod keys;
+mod layers;
+mod memory;
+mod reading;
+mod tables;
 
 pub use contract::{InstanceLine, Page, Query, Reader, Store, StoreError, Summary};
+pub use embedded::{Dropped, Embedded, Handle, Options, Recovery, Stats, open};
+pub use export::{InstanceRow, Portable, Row, export, import};
+pub use memory::Memory;

@@ -95,6 +95,9 @@ fn audit_mailbox(node: &Node, live: &super::residents::Live) -> Result<(), Strin
     if numbers().zip(numbers().skip(1)).any(|(one, next)| one >= next) {
         return Err("its mailbox is out of order".into());
     }
+    if live.mailbox.iter().any(|waiting| waiting.runnable == waiting.queued.deferred) {
+        return Err("an event of its mailbox is kept as deferred and may be tried, or the reverse".into());
+    }
     match &live.row.retry {
         Some(retry) => {
             if !numbers().any(|number| number == retry.number) {

@@ -2,7 +2,7 @@
 
 use super::Node;
 use super::residents::Live;
-use super::turn::{Attempt, Delivery, retry_key, sent, timer_key};
+use super::turn::{Attempt, Delivery, START_INDEX, internal_id, retry_key, sent, timer_key};
 use crate::address::Address;
 use crate::behaviour::Fault;
 use crate::definition::{Create, Definition};
@@ -11,7 +11,7 @@ use crate::input::{Answer, Out, Refusal, Release, Ticket};
 use crate::json::Json;
 use crate::limits::OUTBOX_MAX;
 use crate::record::{
-    DeadLetter, DeletedRecord, Instance, Kept, Labels, OutcomeRecord, Record, Serial, Source, Status,
+    DeadLetter, DeletedRecord, Instance, Kept, Labels, OutcomeRecord, Queued, Record, Serial, Source, Status,
     TimerKey,
 };
 use crate::time::Time;
@@ -19,9 +19,6 @@ use alloc::collections::VecDeque;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-
-/// The number within its turn that the start of an instance created on demand has.
-const START_INDEX: u64 = 2044;
 
 impl Node {
     pub(super) fn start(
@@ -33,9 +30,10 @@ impl Node {
         data: Json,
         out: &mut Out,
     ) {
-        let fingerprint = fingerprint(&address, version.as_deref().unwrap_or(""), &data);
+        let fingerprint = fingerprint("start", &address, version.as_deref().unwrap_or(""), &data);
         let answer = match self.seen_before(&id, fingerprint) {
             Some(answer) => answer,
+            None if self.outbox.len() >= OUTBOX_MAX => Answer::Refused(Refusal::Overloaded),
             None => self.start_anew(address, version, id, data, fingerprint, out),
         };
         out.releases.push(Release::Answer(ticket, answer));
@@ -62,8 +60,7 @@ impl Node {
                 _ => Refusal::UnknownKind(kind),
             });
         };
-        let until = Some(self.now + definition.policy.retention);
-        match self.begin(new_instance(&address, definition), id, data, fingerprint, until, out) {
+        match self.begin(new_instance(&address, definition), id, data, fingerprint, true, out) {
             Ok(outcome) => Answer::Decided { outcome, duplicate: false },
             Err(fault) => Answer::Refused(Refusal::StartFaulted(fault)),
         }
@@ -71,23 +68,16 @@ impl Node {
 
     /// An event from outside.
     pub(super) fn arrive(&mut self, ticket: Ticket, to: Address, event: Event, out: &mut Out) {
-        let fingerprint = fingerprint(&to, &event.name, &event.data);
+        let fingerprint = fingerprint("event", &to, &event.name, &event.data);
         let answer = match self.seen_before(&event.id, fingerprint) {
             Some(answer) => answer,
             None if self.outbox.len() >= OUTBOX_MAX => Answer::Refused(Refusal::Overloaded),
-            None => match self.bring_to_life(&to, out) {
+            None => match self.bring_to_life(&to, true, out) {
                 Err(Nobody::Fault(fault)) => Answer::Refused(Refusal::StartFaulted(fault)),
                 Err(Nobody::Reason(reason)) => Answer::Decided { outcome: nobody(reason), duplicate: false },
-                Ok(definition) => {
-                    let until = Some(self.now + definition.policy.retention);
-                    let delivery = Delivery {
-                        event,
-                        source: Source::Direct,
-                        fingerprint,
-                        until,
-                        attempts: 0,
-                        timer: None,
-                    };
+                Ok(()) => {
+                    let delivery =
+                        Delivery { fingerprint, remembered: true, ..Delivery::of(event, Source::Direct) };
                     match self.hand_over(&to, delivery, out) {
                         Attempt::Decided { outcome, .. } => Answer::Decided { outcome, duplicate: false },
                         Attempt::Kept => Answer::Kept { duplicate: false },
@@ -103,18 +93,10 @@ impl Node {
     pub(super) fn deliver(&mut self, number: Serial, out: &mut Out) {
         let Some(letter) = self.outbox.remove(&number) else { return };
         let (to, event) = (letter.to, letter.event);
-        let attempt = match self.bring_to_life(&to, out) {
+        let attempt = match self.bring_to_life(&to, !event.is_answer(), out) {
             Err(nobody) => Err(nobody.outcome()),
-            Ok(_) => {
-                let source = Source::Outbox(number);
-                let delivery = Delivery {
-                    event: event.clone(),
-                    source,
-                    fingerprint: 0,
-                    until: None,
-                    attempts: 0,
-                    timer: None,
-                };
+            Ok(()) => {
+                let delivery = Delivery::of(event.clone(), Source::Outbox(number));
                 match self.hand_over(&to, delivery, out) {
                     Attempt::Decided { .. } | Attempt::Kept => Ok(()),
                     Attempt::MailboxFull => Err(nobody(Rejection::MailboxFull)),
@@ -132,7 +114,7 @@ impl Node {
         self.window.change(core::slice::from_ref(key), &[]);
         let Some(live) = self.residents.live(&key.address) else { return };
         let Some(generation) = key.generation else {
-            return self.retry(&key.address, out);
+            return self.retry(key, out);
         };
         let Some(timer) = live.row.timers.iter().find(|timer| timer.generation == generation).cloned() else {
             return;
@@ -142,21 +124,15 @@ impl Node {
         let address = &key.address;
         if let Some(to) = timer.to.filter(|to| to != address) {
             let sender = Sender::Instance(address.clone());
-            let sent = sent(generation, to, timer.event, timer.data, sender, self.now);
+            let sent = sent(generation, to, timer.event, timer.data, sender, timer.due);
             let live = self.residents.live_mut(address).expect("it was there a moment ago");
             let cleared = live.clear_timer(Some(key)).into_iter().collect();
             self.write_row(address, cleared, None, out);
             return self.post(sent, out);
         }
-        let event = sent(generation, address.clone(), timer.event, timer.data, Sender::Timer, self.now).event;
-        let delivery = Delivery {
-            event: event.clone(),
-            source: Source::Direct,
-            fingerprint: 0,
-            until: None,
-            attempts: 0,
-            timer: Some(key.clone()),
-        };
+        let event =
+            sent(generation, address.clone(), timer.event, timer.data, Sender::Timer, timer.due).event;
+        let delivery = Delivery { timer: Some(key.clone()), ..Delivery::of(event.clone(), Source::Direct) };
         if matches!(self.hand_over(address, delivery, out), Attempt::MailboxFull) {
             let live = self.residents.live_mut(address).expect("it was there a moment ago");
             let cleared = live.clear_timer(Some(key)).into_iter().collect();
@@ -165,13 +141,13 @@ impl Node {
         }
     }
 
-    /// Another attempt at the event that faulted.
-    fn retry(&mut self, address: &Address, out: &mut Out) {
+    /// Another attempt at the event that faulted, unless the key is a stale one.
+    fn retry(&mut self, key: &TimerKey, out: &mut Out) {
+        let address = &key.address;
         let Some(live) = self.residents.live(address) else { return };
-        let Some(retry) = live.row.retry.clone() else { return };
-        let Some(waiting) = live.mailbox.iter().find(|waiting| waiting.queued.number == retry.number) else {
-            return;
-        };
+        let Some(retry) = live.row.retry.as_ref().filter(|retry| retry.due == key.due) else { return };
+        let waiting = live.mailbox.iter().find(|waiting| waiting.queued.number == retry.number);
+        let waiting = waiting.expect("an event that is to be tried again is in the mailbox");
         let mut delivery = Delivery::from(&waiting.queued);
         delivery.attempts = retry.attempts;
         let attempt = self.attempt(address, delivery, out);
@@ -196,9 +172,9 @@ impl Node {
     /// changed, so deferred ones may be tried again.
     fn drain(&mut self, address: &Address, mut changed: bool, out: &mut Out) {
         loop {
-            let Some(live) = self.residents.live_mut(address) else { return };
-            if live.row.retry.is_some() || live.mailbox.is_empty() {
-                return;
+            let live = self.residents.live_mut(address).expect("the instance was brought to life");
+            if live.row.retry.is_some() {
+                return self.keep_runnable(address, out);
             }
             if changed {
                 live.mailbox.iter_mut().for_each(|waiting| waiting.runnable = true);
@@ -228,22 +204,27 @@ impl Node {
             timers_cleared,
             mailbox: live.mailbox.iter().map(|waiting| waiting.queued.number).collect(),
         }));
-        // Whoever waits for an event of the mailbox learns that nobody will take it.
+        let until = self.now + live.definition.policy.retention;
         for waiting in live.mailbox {
-            let Some(until) = waiting.queued.outcome_until else { continue };
-            let (id, outcome) = (waiting.queued.event.id, nobody(Rejection::UnknownAddress));
-            let known = OutcomeRecord {
-                address: address.clone(),
-                fingerprint: waiting.queued.fingerprint,
-                outcome: Some(outcome.clone()),
-                at: self.now,
-                until,
-            };
+            self.orphan(waiting.queued, until, out);
+        }
+        out.releases.push(Release::Answer(ticket, Answer::Gone));
+    }
+
+    /// Whoever sent an event that waited in the mailbox of a deleted instance learns that nobody will take it. An
+    /// event of the instance's own timer goes with it.
+    fn orphan(&mut self, queued: Queued, until: Time, out: &mut Out) {
+        let Queued { address, event, fingerprint, outcome_until, source, .. } = queued;
+        let outcome = nobody(Rejection::UnknownAddress);
+        if outcome_until.is_some() {
+            let (id, at) = (event.id, self.now);
+            let known = OutcomeRecord { address, fingerprint, outcome: Some(outcome.clone()), at, until };
             self.outcomes.insert(id.clone(), Some(known.clone()));
             out.records.push(Record::Outcome(id.clone(), known));
             out.releases.push(Release::Decided(id, outcome));
+        } else if let Source::Outbox(number) = source {
+            self.undeliverable(number, address, event, outcome, out);
         }
-        out.releases.push(Release::Answer(ticket, Answer::Gone));
     }
 
     pub(super) fn retry_dead_letter(&mut self, ticket: Ticket, letter: DeadLetter, out: &mut Out) {
@@ -256,15 +237,13 @@ impl Node {
 
     fn deliver_letter(&mut self, letter: DeadLetter, out: &mut Out) -> Answer {
         let DeadLetter { number, to, event, .. } = letter;
-        let outcome = match self.bring_to_life(&to, out) {
+        let outcome = match self.bring_to_life(&to, !event.is_answer(), out) {
             Err(nobody) => nobody.outcome(),
-            Ok(definition) => {
-                let outside = matches!(event.sender, Sender::Client);
-                let until = outside.then(|| self.now + definition.policy.retention);
-                let fingerprint = fingerprint(&to, &event.name, &event.data);
-                let source = Source::Direct;
+            Ok(()) => {
+                let fingerprint = fingerprint("event", &to, &event.name, &event.data);
+                let remembered = event.sender == Sender::Client;
                 let delivery =
-                    Delivery { event: event.clone(), source, fingerprint, until, attempts: 0, timer: None };
+                    Delivery { fingerprint, remembered, ..Delivery::of(event.clone(), Source::Direct) };
                 match self.hand_over(&to, delivery, out) {
                     Attempt::Decided { outcome, .. } => return Answer::Decided { outcome, duplicate: false },
                     Attempt::Kept => return Answer::Kept { duplicate: false },
@@ -274,6 +253,7 @@ impl Node {
         };
         let (at, told) = (self.now, outcome.clone());
         out.records.push(Record::DeadLetter(DeadLetter { number, to, event, outcome, at }));
+        self.letters_gone.remove(&number);
         Answer::Decided { outcome: told, duplicate: false }
     }
 
@@ -289,7 +269,10 @@ impl Node {
 
     /// The answer to an event whose id was seen before.
     fn seen_before(&self, id: &EventId, fingerprint: u64) -> Option<Answer> {
-        let known = self.outcomes.get(id)?.as_ref().filter(|known| known.until > self.now)?;
+        let known = self.outcomes.get(id)?.as_ref()?;
+        if known.outcome.is_some() && known.until <= self.now {
+            return None;
+        }
         if known.fingerprint != fingerprint {
             return Some(Answer::Refused(Refusal::Conflict(id.clone())));
         }
@@ -299,31 +282,22 @@ impl Node {
         })
     }
 
-    /// Makes sure that there is an instance at the address, creating it where its definition allows that.
-    fn bring_to_life(&mut self, address: &Address, out: &mut Out) -> Result<Arc<Definition>, Nobody> {
-        assert!(self.residents.knows(address), "{address} was touched and not hydrated");
-        if let Some(live) = self.residents.live(address) {
-            return Ok(live.definition.clone());
+    /// Makes sure that there is an instance at the address, creating it where that is allowed here and by its
+    /// definition.
+    fn bring_to_life(&mut self, address: &Address, may_create: bool, out: &mut Out) -> Result<(), Nobody> {
+        if self.is_resident(address) {
+            return Ok(());
         }
         let Some(definition) = self.definition(address.kind(), None).cloned() else {
             return Err(Nobody::Reason(Rejection::UnknownKind));
         };
-        if definition.policy.create == Create::Explicit {
+        if definition.policy.create == Create::Explicit || !may_create {
             return Err(Nobody::Reason(Rejection::UnknownAddress));
         }
-        let id = sent(
-            Serial::of(self.position + 1, START_INDEX),
-            address.clone(),
-            "start".into(),
-            Json::NULL,
-            Sender::System,
-            self.now,
-        )
-        .event
-        .id;
-        self.begin(new_instance(address, definition.clone()), id, Json::NULL, 0, None, out)
+        let id = internal_id(Serial::of(self.position + 1, START_INDEX));
+        self.begin(new_instance(address, definition), id, Json::NULL, 0, false, out)
             .map_err(Nobody::Fault)?;
-        Ok(definition)
+        Ok(())
     }
 }
 
@@ -343,15 +317,12 @@ impl Nobody {
     }
 }
 
-impl From<&crate::record::Queued> for Delivery {
-    fn from(queued: &crate::record::Queued) -> Delivery {
+impl From<&Queued> for Delivery {
+    fn from(queued: &Queued) -> Delivery {
         Delivery {
-            event: queued.event.clone(),
-            source: Source::Mailbox(queued.number),
             fingerprint: queued.fingerprint,
-            until: queued.outcome_until,
-            attempts: 0,
-            timer: None,
+            remembered: queued.outcome_until.is_some(),
+            ..Delivery::of(queued.event.clone(), Source::Mailbox(queued.number))
         }
     }
 }
@@ -379,10 +350,11 @@ fn new_instance(address: &Address, definition: Arc<Definition>) -> Live {
     Live { row, state: None, definition, mailbox: VecDeque::new() }
 }
 
-/// Tells one event from another under the same id: receiver, name and data, with their lengths.
-fn fingerprint(to: &Address, name: &str, data: &Json) -> u64 {
+/// Tells one request from another under the same id: what is asked for, of whom, the event's name or the version,
+/// and the data, each with its length.
+fn fingerprint(what: &str, to: &Address, name: &str, data: &Json) -> u64 {
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();
-    for part in [to.as_str(), name, data.as_str()] {
+    for part in [what, to.as_str(), name, data.as_str()] {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }

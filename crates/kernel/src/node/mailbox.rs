@@ -7,6 +7,7 @@ use crate::address::Address;
 use crate::input::Out;
 use crate::limits::MAILBOX_MAX;
 use crate::record::{OutcomeRecord, Queued, Record, Source};
+use crate::time::Time;
 use alloc::vec::Vec;
 
 impl Node {
@@ -44,6 +45,16 @@ impl Node {
     }
 
     /// Adds an event to the mailbox. The caller writes the row, whose count of them has changed.
+    /// An event that faulted holds up the others: those that may be tried after it, since the active states have
+    /// changed, are kept as such.
+    pub(super) fn keep_runnable(&mut self, address: &Address, out: &mut Out) {
+        let live = self.residents.live_mut(address).expect("the instance was hydrated");
+        for waiting in live.mailbox.iter_mut().filter(|waiting| waiting.runnable && waiting.queued.deferred) {
+            waiting.queued.deferred = false;
+            out.records.push(Record::Queued(waiting.queued.clone()));
+        }
+    }
+
     pub(super) fn enqueue(
         &mut self,
         address: &Address,
@@ -60,14 +71,14 @@ impl Node {
             event: delivery.event.clone(),
             deferred,
             fingerprint: delivery.fingerprint,
-            outcome_until: delivery.until,
+            outcome_until: delivery.remembered.then_some(Time::END),
             source: delivery.source,
         };
         live.mailbox.push_back(Waiting::from(queued.clone()));
         live.row.mailbox_len = live.mailbox.len() as u32;
         out.records.push(Record::Queued(queued));
-        if let Some(until) = delivery.until {
-            let fingerprint = delivery.fingerprint;
+        if delivery.remembered {
+            let (fingerprint, until) = (delivery.fingerprint, Time::END);
             let pending =
                 OutcomeRecord { address: address.clone(), fingerprint, outcome: None, at: now, until };
             self.outcomes.insert(delivery.event.id.clone(), Some(pending));

@@ -4,13 +4,13 @@ use super::residents::Live;
 use super::turn::{sent, timer_key};
 use crate::address::Address;
 use crate::behaviour::{Effect, Fault, FaultCode, Next};
-use crate::event::Sender;
+use crate::event::{Event, Sender};
 use crate::json::Json;
-use crate::limits::{DELAY_MS_MAX, EFFECTS_MAX, STATE_BYTES_MAX, TIMERS_MAX};
+use crate::limits::{DELAY_MS_MAX, EFFECT_BYTES_MAX, EFFECTS_MAX, STATE_BYTES_MAX, TIMERS_MAX};
 use crate::record::{Kept, Sent, Serial, Timer, TimerKey};
 use crate::time::Time;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// What a turn changes.
@@ -39,16 +39,9 @@ pub(super) fn plan(
     position: u64,
     now: Time,
 ) -> Result<Change, Fault> {
-    if effects.len() > EFFECTS_MAX {
-        return Err(limit(format!(
-            "the turn asks for {} effects, the limit is {EFFECTS_MAX}",
-            effects.len()
-        )));
-    }
+    check_effects(&effects)?;
+    next.done.as_ref().map_or(Ok(()), check_data)?;
     let bytes = live.definition.behaviour.encode(&next.state);
-    if bytes.len() > STATE_BYTES_MAX {
-        return Err(limit(format!("the state takes {} bytes, the limit is {STATE_BYTES_MAX}", bytes.len())));
-    }
     let address = &live.row.address;
     let mut timers = Timers { all: live.row.timers.clone(), cleared: Vec::new(), set: Vec::new() };
     if let Some(fired) = fired {
@@ -63,12 +56,6 @@ pub(super) fn plan(
             }
             Effect::Reply(data) => reply = data,
             Effect::SetTimer { name, delay, to, event, data } => {
-                if delay.0 > DELAY_MS_MAX {
-                    return Err(limit(format!(
-                        "timer {name:?} is {} ms away, the limit is {DELAY_MS_MAX}",
-                        delay.0
-                    )));
-                }
                 timers.remove(address, |timer| timer.name == name);
                 timers.add(address, Timer { name, due: now + delay, generation: serial, to, event, data });
             }
@@ -79,13 +66,62 @@ pub(super) fn plan(
     if next.done.is_some() {
         timers.remove(address, |_| true);
     }
-    if timers.all.len() > TIMERS_MAX {
-        return Err(limit(format!(
-            "the instance holds {} timers, the limit is {TIMERS_MAX}",
-            timers.all.len()
-        )));
-    }
+    check_row(&bytes, &timers.all)?;
     Ok(Change { next, bytes: Kept::new(bytes), timers, sends, reply, log })
+}
+
+/// Is what the turn asks for within the limits?
+fn check_effects(effects: &[Effect]) -> Result<(), Fault> {
+    if effects.len() > EFFECTS_MAX {
+        let wanted = effects.len();
+        return Err(limit(format!("the turn asks for {wanted} effects, the limit is {EFFECTS_MAX}")));
+    }
+    let mut bytes = 0;
+    for effect in effects {
+        bytes += match effect {
+            Effect::Send { event, data, .. } => check_event(event, data)?,
+            Effect::SetTimer { name, delay, event, data, .. } => {
+                if delay.0 > DELAY_MS_MAX {
+                    let far = delay.0;
+                    return Err(limit(format!(
+                        "timer {name:?} is {far} ms away, the limit is {DELAY_MS_MAX}"
+                    )));
+                }
+                name.len() + check_event(event, data)?
+            }
+            Effect::Reply(data) => check_data(data).map(|()| data.as_str().len())?,
+            Effect::CancelTimer(_) => 0,
+            Effect::Log(line) => line.len(),
+        };
+    }
+    if bytes > EFFECT_BYTES_MAX {
+        return Err(limit(format!("the turn's effects take {bytes} bytes, the limit is {EFFECT_BYTES_MAX}")));
+    }
+    Ok(())
+}
+
+fn check_event(name: &str, data: &Json) -> Result<usize, Fault> {
+    Event::check_name(name).map_err(limit)?;
+    check_data(data)?;
+    Ok(name.len() + data.as_str().len())
+}
+
+fn check_data(data: &Json) -> Result<(), Fault> {
+    data.check_limits().map_err(|error| limit(error.to_string()))
+}
+
+/// Is what is kept of the instance within the limits?
+fn check_row(state: &[u8], timers: &[Timer]) -> Result<(), Fault> {
+    if timers.len() > TIMERS_MAX {
+        let held = timers.len();
+        return Err(limit(format!("the instance holds {held} timers, the limit is {TIMERS_MAX}")));
+    }
+    let of_timer = |timer: &Timer| timer.name.len() + timer.event.len() + timer.data.as_str().len();
+    let bytes = state.len() + timers.iter().map(of_timer).sum::<usize>();
+    if bytes > STATE_BYTES_MAX {
+        return Err(limit(format!("state and timers take {bytes} bytes, the limit is {STATE_BYTES_MAX}")));
+    }
+    Ok(())
 }
 
 impl Timers {

@@ -5,19 +5,21 @@
 //! | took | ok | kept, sent | gone |
 //! | ignored | ok | unchanged | gone |
 //! | rejected, bad data | rejected | unchanged | gone |
-//! | deferred | none yet | unchanged | in the mailbox |
+//! | rejected, deferred or unhandled, and it was the kernel's own | ok | unchanged | gone |
+//! | deferred | none yet | unchanged | in the mailbox, tried again when the active states have changed |
 //! | fault, attempts left | none yet | unchanged | in the mailbox, tried again when due |
-//! | fault, no attempt left | failed | unchanged | a dead letter |
+//! | fault, no attempt left or no room in the mailbox | failed | unchanged | a dead letter |
+//! | not asked: it has ended | rejected | unchanged | gone |
 
 use super::Node;
 use super::plan::{Change, plan};
 use super::residents::Live;
 use crate::address::Address;
-use crate::behaviour::{Fault, Handled, State, Turn};
-use crate::event::{Event, EventId, Outcome, Rejection, Sender};
+use crate::behaviour::{Fault, FaultCode, Handled, State, Turn, shortened};
+use crate::event::{Event, EventId, Outcome, REPLY_PREFIX, Rejection, Sender};
 use crate::input::{Out, Release};
 use crate::json::Json;
-use crate::limits::MAILBOX_MAX;
+use crate::limits::{ACCEPTS_MAX, EFFECTS_MAX, MAILBOX_MAX};
 use crate::record::{
     Cause, DeadLetter, HistoryEntry, IndexKeys, Labels, OutcomeRecord, Pending, Record, RowRecord, Sent,
     Serial, Source, Status, Timer, TimerKey, TurnRecord,
@@ -28,12 +30,15 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// Numbers within a turn that no effect can have: effects end below [`crate::limits::EFFECTS_MAX`], failures of their delivery
-/// are numbered [`FAILURE_OFFSET`] above them.
+// Numbers within a turn that no effect can have: effects end below `EFFECTS_MAX`, failures of their delivery are
+// numbered `FAILURE_OFFSET` above them, and what the kernel adds to a turn comes last.
 const FAILURE_OFFSET: u64 = 1024;
+pub(super) const START_INDEX: u64 = 2044;
 const REPLY_INDEX: u64 = 2045;
 const REFUSAL_INDEX: u64 = 2046;
 const LETTER_INDEX: u64 = 2047;
+const _: () = assert!(EFFECTS_MAX as u64 <= FAILURE_OFFSET);
+const _: () = assert!(EFFECTS_MAX as u64 + FAILURE_OFFSET <= START_INDEX && LETTER_INDEX < Serial::PER_TURN);
 
 /// An event on its way into an instance.
 #[derive(Debug, Clone)]
@@ -41,7 +46,8 @@ pub(super) struct Delivery {
     pub(super) event: Event,
     pub(super) source: Source,
     pub(super) fingerprint: u64,
-    pub(super) until: Option<Time>,
+    /// Is its outcome remembered by its id?
+    pub(super) remembered: bool,
     /// Turns that have faulted over it.
     pub(super) attempts: u32,
     /// The timer that fired it.
@@ -87,7 +93,13 @@ impl Node {
             incarnation: live.row.incarnation,
             effects: Vec::new(),
         };
-        match behaviour.handle(&state, &delivery.event, &mut turn) {
+        let handled = behaviour.handle(&state, &delivery.event, &mut turn);
+        match handled {
+            Ok(Handled::Rejected | Handled::Deferred) | Err(Fault { code: FaultCode::Unhandled, .. })
+                if delivery.event.sender == Sender::System =>
+            {
+                self.ignored(address, delivery, out)
+            }
             Err(fault) => self.fault(address, delivery, fault, out),
             Ok(Handled::Took(next)) => {
                 let effects = turn.effects;
@@ -96,11 +108,7 @@ impl Node {
                     Err(fault) => self.fault(address, delivery, fault, out),
                 }
             }
-            Ok(Handled::Ignored) => {
-                let labels = live.row.labels.clone();
-                let outcome = Outcome::Ok { from: labels.clone(), to: labels, reply: Json::NULL };
-                self.decide(address, delivery, outcome, None, out)
-            }
+            Ok(Handled::Ignored) => self.ignored(address, delivery, out),
             Ok(Handled::Rejected) => {
                 self.reject(address, delivery, Rejection::NotAccepted, String::new(), out)
             }
@@ -116,7 +124,7 @@ impl Node {
         id: EventId,
         data: Json,
         fingerprint: u64,
-        until: Option<Time>,
+        remembered: bool,
         out: &mut Out,
     ) -> Result<Outcome, Fault> {
         let address = live.row.address.clone();
@@ -129,9 +137,9 @@ impl Node {
             incarnation: live.row.incarnation,
             effects: Vec::new(),
         };
-        let next = live.definition.behaviour.start(&data, &mut turn)?;
+        let next = live.definition.behaviour.start(&data, &mut turn).map_err(Fault::shortened)?;
         let effects = turn.effects;
-        let change = plan(&live, None, next, effects, position, self.now)?;
+        let change = plan(&live, None, next, effects, position, self.now).map_err(Fault::shortened)?;
         out.require(live.definition.policy.durability);
         let outcome = Outcome::Ok {
             from: Labels::default(),
@@ -140,9 +148,17 @@ impl Node {
         };
         live.row.created_at = self.now;
         self.residents.insert(live);
-        let written =
-            Written { cause: Cause::Start { id, data }, source: Source::Direct, fingerprint, until };
-        self.write(&address, written, outcome.clone(), None, Some(change), None, out);
+        let written = Written {
+            cause: Cause::Start { id, data },
+            source: Source::Direct,
+            fingerprint,
+            remembered,
+            outcome: outcome.clone(),
+            timer: None,
+            change: Some(change),
+            answer: None,
+        };
+        self.write(&address, written, out);
         Ok(outcome)
     }
 
@@ -150,6 +166,12 @@ impl Node {
         let from = self.labels(address);
         let outcome = Outcome::Ok { from, to: change.next.labels.clone(), reply: change.reply.clone() };
         self.decide(address, delivery, outcome, Some(change), out)
+    }
+
+    fn ignored(&mut self, address: &Address, delivery: Delivery, out: &mut Out) -> Attempt {
+        let labels = self.labels(address);
+        let outcome = Outcome::Ok { from: labels.clone(), to: labels, reply: Json::NULL };
+        self.decide(address, delivery, outcome, None, out)
     }
 
     fn reject(
@@ -163,17 +185,21 @@ impl Node {
         let now = self.now;
         let live = self.residents.live_mut(address).expect("the instance was hydrated");
         let state = live.row.labels.clone();
-        let accepts = match (reason, live.state()) {
+        let mut accepts = match (reason, live.state()) {
             (Rejection::NotAccepted, Ok(at)) => live.definition.behaviour.waiting(&at, address, now).accepts,
             _ => Vec::new(),
         };
+        accepts.truncate(ACCEPTS_MAX);
+        let detail = shortened(detail);
         let outcome = Outcome::Rejected { reason, state, detail, accepts };
         self.decide(address, delivery, outcome, None, out)
     }
 
-    /// A turn faulted: the event is kept for another attempt, or has failed for good.
+    /// A turn faulted: the event is kept for another attempt, or has failed for good, at once when the mailbox has no
+    /// room to keep it in.
     fn fault(&mut self, address: &Address, mut delivery: Delivery, fault: Fault, out: &mut Out) -> Attempt {
         delivery.attempts += 1;
+        let fault = fault.shortened();
         let live = self.residents.live_mut(address).expect("the instance was hydrated");
         let has_room = live.mailbox.len() < MAILBOX_MAX || matches!(delivery.source, Source::Mailbox(_));
         let wait = live.definition.policy.retry.wait_after(delivery.attempts).filter(|_| has_room);
@@ -210,8 +236,8 @@ impl Node {
             Outcome::Ok { from, to, .. } => from != to || ended,
             Outcome::Rejected { .. } | Outcome::Failed { .. } => false,
         };
-        let Delivery { event, source, fingerprint, until, timer, .. } = delivery;
-        if until.is_some() && matches!(source, Source::Mailbox(_)) {
+        let Delivery { event, source, fingerprint, remembered, timer, .. } = delivery;
+        if remembered && matches!(source, Source::Mailbox(_)) {
             out.releases.push(Release::Decided(event.id.clone(), outcome.clone()));
         }
         let position = self.position + 1;
@@ -223,8 +249,17 @@ impl Node {
             at: self.now,
         });
         let answer = self.answer_to_sender(address, &event, &outcome, position);
-        let written = Written { cause: Cause::Event(event), source, fingerprint, until };
-        self.write(address, written, outcome.clone(), timer, change, answer, out);
+        let written = Written {
+            cause: Cause::Event(event),
+            source,
+            fingerprint,
+            remembered,
+            outcome: outcome.clone(),
+            timer,
+            change,
+            answer,
+        };
+        self.write(address, written, out);
         out.records.extend(letter.map(Record::DeadLetter));
         Attempt::Decided { outcome, changed }
     }
@@ -241,7 +276,7 @@ impl Node {
         let (name, data, sender, index) = match outcome {
             Outcome::Ok { reply, .. } if reply.is_null() => return None,
             Outcome::Ok { reply, .. } => (
-                format!("reply.{}", event.name),
+                format!("{REPLY_PREFIX}{}", event.name),
                 reply.clone(),
                 Sender::Instance(address.clone()),
                 REPLY_INDEX,
@@ -254,7 +289,7 @@ impl Node {
             ),
         };
         // A reply that is not taken is nobody's mistake, and telling of it could go back and forth for ever.
-        if event.name.starts_with("reply.") {
+        if event.is_answer() {
             return None;
         }
         let number = Serial::of(position, index);
@@ -303,28 +338,15 @@ impl Node {
     }
 
     /// The one place where a turn is written: it changes the row and makes the record of it.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "they are the parts of the record, and this is its only maker"
-    )]
-    fn write(
-        &mut self,
-        address: &Address,
-        written: Written,
-        mut outcome: Outcome,
-        timer: Option<TimerKey>,
-        change: Option<Change>,
-        answer: Option<Sent>,
-        out: &mut Out,
-    ) {
+    fn write(&mut self, address: &Address, written: Written, out: &mut Out) {
+        let Written { cause, source, fingerprint, remembered, outcome, timer, change, answer } = written;
         self.position += 1;
         let now = self.now;
         let live = self.residents.live_mut(address).expect("the instance was hydrated");
         let before: Option<IndexKeys> = (live.row.turns > 0).then(|| live.row.index_keys());
         let (mut cleared, mut set, mut sends, mut log) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        if let Source::Mailbox(number) = written.source {
+        if let Source::Mailbox(number) = source {
             live.mailbox.retain(|waiting| waiting.queued.number != number);
-            live.row.mailbox_len = live.mailbox.len() as u32;
             if let Some(retry) = live.row.retry.take_if(|retry| retry.number == number) {
                 cleared.push(retry_key(address, retry.due));
             }
@@ -338,19 +360,14 @@ impl Node {
                 live.row.state = change.bytes;
                 live.row.labels = change.next.labels;
                 live.state = Some(change.next.state);
+                live.row.status = change.next.done.map_or(Status::Active, Status::Final);
                 (sends, log) = (change.sends, change.log);
-                if let Some(output) = change.next.done {
-                    live.row.status = Status::Final(output);
-                }
-                if let Outcome::Ok { reply, .. } = &mut outcome {
-                    *reply = change.reply;
-                }
             }
         }
         live.row.turns += 1;
         live.row.last_event_at = now;
-        let Written { cause, source, fingerprint, until } = written;
-        if let Some(until) = until {
+        let outcome_until = remembered.then(|| now + live.definition.policy.retention);
+        if let Some(until) = outcome_until {
             let outcome = Some(outcome.clone());
             let known = OutcomeRecord { address: address.clone(), fingerprint, outcome, at: now, until };
             self.outcomes.insert(cause.id().clone(), Some(known));
@@ -363,7 +380,7 @@ impl Node {
             instance: live.row.clone(),
             before,
             source,
-            outcome_until: until,
+            outcome_until,
             fingerprint,
             timers_cleared: cleared,
             timers_set: set,
@@ -388,12 +405,26 @@ impl Node {
     }
 }
 
-/// What `write` needs to know of where a turn came from.
+/// A turn that is about to be written.
 struct Written {
     cause: Cause,
     source: Source,
     fingerprint: u64,
-    until: Option<Time>,
+    remembered: bool,
+    outcome: Outcome,
+    /// The timer that fired the event.
+    timer: Option<TimerKey>,
+    /// None when nothing of the instance changes.
+    change: Option<Change>,
+    /// What the sender is told.
+    answer: Option<Sent>,
+}
+
+impl Delivery {
+    /// An event that is delivered for the first time and forgotten afterwards.
+    pub(super) fn of(event: Event, source: Source) -> Delivery {
+        Delivery { event, source, fingerprint: 0, remembered: false, attempts: 0, timer: None }
+    }
 }
 
 impl Live {
@@ -433,8 +464,11 @@ pub(super) fn sent(
     sender: Sender,
     time: Time,
 ) -> Sent {
-    let id = EventId::internal(format!("~{}", number.0));
-    Sent { number, to, event: Event { id, name, data, sender, time } }
+    Sent { number, to, event: Event { id: internal_id(number), name, data, sender, time } }
+}
+
+pub(super) fn internal_id(number: Serial) -> EventId {
+    EventId::internal(format!("~{}", number.0))
 }
 
 /// The data of `error.communication`: which event, to whom, and why it was not taken.

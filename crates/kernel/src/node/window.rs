@@ -12,6 +12,8 @@ use alloc::vec::Vec;
 pub(super) struct Window {
     timers: BTreeSet<TimerKey>,
     horizon: Horizon,
+    /// Timers beyond the horizon that were set since the last commit: a store that is read on now may not have them.
+    unsettled: Vec<TimerKey>,
 }
 
 /// How far the window reaches.
@@ -27,7 +29,7 @@ enum Horizon {
 
 impl Window {
     pub(super) fn new() -> Window {
-        Window { timers: BTreeSet::new(), horizon: Horizon::Unread }
+        Window { timers: BTreeSet::new(), horizon: Horizon::Unread, unsettled: Vec::new() }
     }
 
     pub(super) fn first(&self) -> Option<&TimerKey> {
@@ -48,17 +50,19 @@ impl Window {
         }
     }
 
-    /// Takes a timer that was set, if it lies within the horizon.
+    /// Takes a timer that was set.
     fn insert(&mut self, key: TimerKey) {
-        let within = match &self.horizon {
-            Horizon::Unread => false,
-            Horizon::Through(last) => key <= *last,
-            Horizon::All => true,
-        };
-        if within {
+        if self.reaches(&key) {
             self.timers.insert(key);
             self.shrink();
+        } else {
+            self.unsettled.push(key);
         }
+    }
+
+    /// Every timer that was set is in the store.
+    pub(super) fn settle(&mut self) {
+        self.unsettled.clear();
     }
 
     /// Few timers are left and the store may have more.
@@ -74,18 +78,21 @@ impl Window {
         }
     }
 
-    /// Takes the soonest timers after the horizon.
+    /// Takes the soonest timers after the horizon. One that was cleared since the last commit may be among them; it
+    /// wakes its instance for nothing.
     pub(super) fn refill(&mut self, timers: Vec<TimerKey>, complete: bool) {
-        if complete {
-            self.horizon = Horizon::All;
-        } else if let Some(last) = timers.last() {
-            self.horizon = Horizon::Through(last.clone());
-        }
+        self.horizon = match timers.last() {
+            Some(last) if !complete => Horizon::Through(last.clone()),
+            _ => Horizon::All,
+        };
         self.timers.extend(timers);
+        for key in core::mem::take(&mut self.unsettled) {
+            self.insert(key);
+        }
         self.shrink();
     }
 
-    /// Must this timer be in the window, if it is set? For audits.
+    /// Must this timer be in the window, if it is set?
     pub(super) fn reaches(&self, key: &TimerKey) -> bool {
         match &self.horizon {
             Horizon::Unread => false,
@@ -100,7 +107,7 @@ impl Window {
 
     fn shrink(&mut self) {
         while self.timers.len() > TIMER_WINDOW_MAX {
-            self.timers.pop_last();
+            self.unsettled.extend(self.timers.pop_last());
             if let Some(last) = self.timers.last() {
                 self.horizon = Horizon::Through(last.clone());
             }

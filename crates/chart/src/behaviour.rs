@@ -1,0 +1,358 @@
+//! A chart as a behaviour: what the kernel calls.
+//!
+//! It refuses to know storage and delivery. Its one invariant: a turn either gives a new state, or leaves no trace.
+
+use crate::chart::{Chart, Transition};
+use crate::configuration::Configuration;
+use crate::content::value_of;
+use crate::expression::{Cost, InstanceMeta};
+use crate::model::{Descriptor, Unhandled};
+use crate::run::{Occurrence, Run, TURN_COST_MAX};
+use crate::stored::{self, ChartState};
+use crate::value::{Map, Value};
+use everstate_kernel::limits::{DATA_BYTES_MAX, STATE_BYTES_MAX};
+use everstate_kernel::{
+    Address, Behaviour, Description, Effect, Event, Fault, FaultCode, Handled, Json, Next, Sender, State, Time,
+    Turn, Waiting,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// Events whose names begin so tell a machine of something. When nobody takes one it is ignored, whatever the
+/// definition says of events that nobody takes.
+const TIDINGS: [&str; 3] = ["error.", "reply.", "done."];
+
+/// The name by which contents know what an instance is started with.
+const START: &str = "start";
+
+impl Behaviour for Chart {
+    fn start(&self, data: &Json, turn: &mut Turn<'_>) -> Result<Next, Fault> {
+        let data = value_of(data).map_err(|message| fault(FaultCode::Action, message, "context"))?;
+        let context = self.initial_context(&data)?;
+        let current = Occurrence {
+            name: Arc::from(START),
+            data,
+            id: "",
+            sender: None,
+            time: turn.now,
+            timed: false,
+        };
+        let mut run = Run {
+            chart: self,
+            instance: InstanceMeta {
+                address: turn.instance,
+                version: turn.version,
+                incarnation: turn.incarnation,
+            },
+            now: turn.now,
+            configuration: Configuration::default(),
+            memory: Vec::new(),
+            context,
+            sends: 0,
+            current,
+            effects: &mut turn.effects,
+            queue: VecDeque::new(),
+            cost: Cost::new(TURN_COST_MAX),
+            microsteps: 0,
+            locals: Vec::new(),
+            frame: 0,
+            ended: None,
+        };
+        run.begin()?;
+        self.next(run, None)
+    }
+
+    fn handle(&self, state: &State, event: &Event, turn: &mut Turn<'_>) -> Result<Handled, Fault> {
+        let before = state_of(state)?;
+        if before.ended {
+            return Ok(Handled::Rejected);
+        }
+        let declared = self.declared_event(&event.name);
+        let shape = declared.and_then(|declared| declared.shape.as_ref());
+        let from_outside = matches!(event.sender, Sender::Client | Sender::Instance(_));
+        let data = if self.reads_event || (shape.is_some() && from_outside) {
+            value_of(&event.data).map_err(|message| fault(FaultCode::Action, message, ""))?
+        } else {
+            Value::Null
+        };
+        if let Some(shape) = shape.filter(|_| from_outside)
+            && let Err(what) = shape.check(&data)
+        {
+            return Ok(Handled::BadData(what));
+        }
+        let current = Occurrence {
+            name: event.name.clone(),
+            data,
+            id: event.id.as_str(),
+            sender: match &event.sender {
+                Sender::Instance(address) => Some(address.as_str()),
+                _ => None,
+            },
+            time: event.time,
+            timed: matches!(event.sender, Sender::Timer),
+        };
+        let instance =
+            InstanceMeta { address: turn.instance, version: turn.version, incarnation: turn.incarnation };
+        let mut run = self.resume(before, current, instance, turn.now, &mut turn.effects);
+        if run.take()? {
+            return Ok(Handled::Took(self.next(run, Some(before))?));
+        }
+        let tidings = TIDINGS.iter().any(|prefix| event.name.starts_with(prefix));
+        if matches!(event.sender, Sender::System) || run.is_own_timer() || tidings {
+            return Ok(Handled::Ignored);
+        }
+        match self.unhandled_in(&run.configuration) {
+            Unhandled::Reject => Ok(Handled::Rejected),
+            Unhandled::Ignore => Ok(Handled::Ignored),
+            Unhandled::Defer => Ok(Handled::Deferred),
+            Unhandled::Fail => {
+                let message = format!("no active state takes the event {:?}", event.name);
+                let place = before.labels.first().map_or("", |label| label);
+                Err(fault(FaultCode::Unhandled, message, place))
+            }
+        }
+    }
+
+    fn encode(&self, state: &State) -> Vec<u8> {
+        // A state of another behaviour can only come from a mistake of ours; it gives bytes that do not decode.
+        state_of(state).map_or_else(|_| Vec::new(), |state| stored::encode(self, state))
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<State, Fault> {
+        match stored::decode(self, bytes) {
+            Ok(state) => Ok(Arc::new(state)),
+            Err(what) => Err(fault(FaultCode::State, what.to_owned(), "")),
+        }
+    }
+
+    fn describe(&self, state: &State) -> Description {
+        match state_of(state) {
+            Ok(state) => Description {
+                labels: state.labels.clone(),
+                data: json_of(&state.context).unwrap_or(Json::NULL),
+            },
+            Err(_) => Description { labels: Arc::from([]), data: Json::NULL },
+        }
+    }
+
+    fn waiting(&self, state: &State, instance: &Address, now: Time) -> Waiting {
+        match state_of(state) {
+            Ok(state) if !state.ended => self.waits_for(state, instance, now),
+            _ => Waiting::default(),
+        }
+    }
+}
+
+impl Chart {
+    /// The context of the definition with the start's data laid over it, key by key.
+    fn initial_context(&self, data: &Value) -> Result<Value, Fault> {
+        match (&self.context, data) {
+            (context, Value::Null) => Ok(context.clone()),
+            (Value::Map(context), Value::Map(data)) => {
+                let mut merged = Map::clone(context);
+                for (key, value) in data.iter() {
+                    merged.insert(key.clone(), value.clone());
+                }
+                Ok(Value::from(merged))
+            }
+            (_, other) => {
+                let message = format!(
+                    "start data must be a map or nothing, this is {}; it is laid over the context",
+                    other.type_name()
+                );
+                Err(fault(FaultCode::Action, message, "context"))
+            }
+        }
+    }
+
+    fn resume<'a>(
+        &'a self,
+        state: &ChartState,
+        current: Occurrence<'a>,
+        instance: InstanceMeta<'a>,
+        now: Time,
+        effects: &'a mut Vec<Effect>,
+    ) -> Run<'a> {
+        Run {
+            chart: self,
+            instance,
+            now,
+            configuration: state.configuration.clone(),
+            memory: state.memory.clone(),
+            context: state.context.clone(),
+            sends: state.sends,
+            current,
+            effects,
+            queue: VecDeque::new(),
+            cost: Cost::new(TURN_COST_MAX),
+            microsteps: 0,
+            locals: Vec::new(),
+            frame: 0,
+            ended: None,
+        }
+    }
+
+    /// The state after a turn.
+    fn next(&self, mut run: Run<'_>, before: Option<&ChartState>) -> Result<Next, Fault> {
+        let unchanged = before.is_some_and(|before| shares(&before.context, &run.context));
+        if !unchanged && !within(&run.context, &mut STATE_BYTES_MAX.saturating_sub(STATE_RESERVE)) {
+            let message = format!("the context is larger than {STATE_BYTES_MAX} bytes; keep large things elsewhere");
+            return Err(fault(FaultCode::Limit, message, "context"));
+        }
+        if !unchanged && !run.context.nests_within(crate::value::VALUE_DEPTH_MAX - 1) {
+            let message = format!("the context nests deeper than {} levels", crate::value::VALUE_DEPTH_MAX - 1);
+            return Err(fault(FaultCode::Limit, message, "context"));
+        }
+        let done = match run.ended {
+            None => None,
+            Some(ended) => {
+                let output = run.output(ended)?;
+                Some(json_of(&output).map_err(|message| fault(FaultCode::Action, message, "output"))?)
+            }
+        };
+        let labels = match before {
+            Some(before) if before.configuration == run.configuration => before.labels.clone(),
+            _ => stored::labels(self, &run.configuration),
+        };
+        let state = ChartState {
+            configuration: run.configuration,
+            memory: run.memory,
+            context: run.context,
+            sends: run.sends,
+            ended: done.is_some(),
+            labels: labels.clone(),
+        };
+        Ok(Next { state: Arc::new(state), labels, done })
+    }
+
+    pub(crate) fn declared_event(&self, name: &str) -> Option<&crate::chart::Declared> {
+        let at = self.declared.binary_search_by(|declared| (*declared.name).cmp(name)).ok()?;
+        Some(&self.declared[at])
+    }
+
+    /// What the innermost active states say of events that nobody takes, else the definition.
+    fn unhandled_in(&self, configuration: &Configuration) -> Unhandled {
+        configuration
+            .leaves(self)
+            .filter_map(|leaf| self.state(leaf).unhandled)
+            .max()
+            .unwrap_or(self.unhandled)
+    }
+
+    fn waits_for(&self, state: &ChartState, instance: &Address, now: Time) -> Waiting {
+        let current =
+            Occurrence { name: Arc::from(""), data: Value::Null, id: "", sender: None, time: now, timed: false };
+        let mut effects = Vec::new();
+        let meta = InstanceMeta { address: instance, version: "", incarnation: 0 };
+        let mut run = self.resume(state, current, meta, now, &mut effects);
+        let mut accepts = BTreeSet::new();
+        let mut guarded: BTreeMap<Arc<str>, String> = BTreeMap::new();
+        for active in &state.configuration.0 {
+            let row = self.state(*active);
+            let (from, to) = row.exact;
+            let exact = self.exact[from as usize..to as usize].iter().flat_map(|entry| entry.1.iter());
+            for index in exact.chain(row.patterns.iter()) {
+                let transition = self.transition(*index);
+                let open = run.may_take(transition);
+                for name in names_for_clients(transition) {
+                    match open {
+                        true => drop(accepts.insert(name)),
+                        false => drop(guarded.entry(name).or_insert_with(|| transition.guard_text.to_string())),
+                    }
+                }
+            }
+        }
+        guarded.retain(|name, _| !accepts.contains(name));
+        Waiting { accepts: accepts.into_iter().collect(), guarded: guarded.into_iter().collect() }
+    }
+}
+
+impl Run<'_> {
+    /// Would a transition fire on its event? A guard that asks for the event may say yes, so it counts as open.
+    fn may_take(&mut self, transition: &Transition) -> bool {
+        let Some(guard) = &transition.guard else { return true };
+        let mut asks = false;
+        let guards = &self.chart.guards;
+        let mut todo = vec![guard];
+        while let Some(next) = todo.pop() {
+            next.walk(&mut |part| match part {
+                crate::code::Guard::Code(code) => asks |= code.reads_event,
+                crate::code::Guard::Named(name) => todo.push(&guards[usize::from(*name)]),
+                _ => {}
+            });
+        }
+        asks || self.holds(guard).unwrap_or(false)
+    }
+}
+
+/// What a client could send to fire a transition: not the events that a chart makes for itself.
+fn names_for_clients(transition: &Transition) -> impl Iterator<Item = Arc<str>> {
+    let own = transition.timed;
+    let internal = |name: &str| name.starts_with("done.state.");
+    transition
+        .descriptors
+        .iter()
+        .filter(move |one| !own && !matches!(one, Descriptor::Exact(name) if internal(name)))
+        .map(Descriptor::text)
+}
+
+fn state_of(state: &State) -> Result<&ChartState, Fault> {
+    state
+        .downcast_ref::<ChartState>()
+        .ok_or_else(|| fault(FaultCode::State, "the state is not that of a chart".into(), ""))
+}
+
+fn fault(code: FaultCode, message: String, place: &str) -> Fault {
+    Fault { code, message, place: place.to_owned() }
+}
+
+/// Bytes of a stored state beyond its context.
+const STATE_RESERVE: usize = 64 << 10;
+
+/// Is it the very same value in memory? Then it was checked before.
+fn shares(a: &Value, b: &Value) -> bool {
+    matches!((a, b), (Value::Map(a), Value::Map(b)) if Arc::ptr_eq(a, b))
+}
+
+/// Does the value fit into that many bytes, about? Looks no further than needed.
+fn within(value: &Value, bytes: &mut usize) -> bool {
+    let own = match value {
+        Value::String(text) => text.len() + 3,
+        Value::Bytes(bytes) => bytes.len() + 3,
+        _ => 10,
+    };
+    let Some(rest) = bytes.checked_sub(own) else { return false };
+    *bytes = rest;
+    match value {
+        Value::List(items) => items.iter().all(|item| within(item, bytes)),
+        Value::Map(map) => map.iter().all(|(key, item)| {
+            let name = key.as_str().map_or(10, str::len);
+            match bytes.checked_sub(name) {
+                Some(rest) => {
+                    *bytes = rest;
+                    within(item, bytes)
+                }
+                None => false,
+            }
+        }),
+        _ => true,
+    }
+}
+
+/// A value as JSON text, for messages.
+pub(crate) fn json_text(value: &Value) -> Option<String> {
+    value.to_json().ok()
+}
+
+/// A value as JSON that can be carried, or what is wrong with it.
+pub(crate) fn json_of(value: &Value) -> Result<Json, String> {
+    if matches!(value, Value::Null) {
+        return Ok(Json::NULL);
+    }
+    let mut text = String::new();
+    value.write_json(&mut text).map_err(|error| error.to_string())?;
+    if text.len() > DATA_BYTES_MAX {
+        return Err(format!("the data is {} bytes long, the limit is {DATA_BYTES_MAX}", text.len()));
+    }
+    Ok(Json::trusted(text))
+}

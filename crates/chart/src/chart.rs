@@ -1,0 +1,175 @@
+//! A compiled chart: flat arrays over states and transitions, made so that a turn touches only what is active.
+//!
+//! It refuses to know how it was written. Its one invariant: it never changes, and every index in it is valid.
+
+use crate::code::{Action, Formula, Guard, StateIndex};
+use crate::model::{Descriptor, StateKind, Unhandled};
+use crate::shape::Shape;
+use crate::value::Value;
+use everstate_kernel::{Labels, Span};
+use std::sync::Arc;
+
+/// The number of a transition in the chart.
+pub(crate) type TransitionIndex = u32;
+
+/// A machine ready to run. Made by [`crate::read`]; shared by all its instances.
+#[derive(Debug)]
+pub struct Chart {
+    pub(crate) name: Arc<str>,
+    /// In document order; the machine itself is the first.
+    pub(crate) states: Box<[State]>,
+    pub(crate) transitions: Box<[Transition]>,
+    /// Names of events that transitions name exactly, sorted; their positions are the numbers in `exact`.
+    pub(crate) events: Box<[Arc<str>]>,
+    /// For each state, by [`State::exact`]: event number and the transitions that name it, sorted.
+    pub(crate) exact: Box<[(u32, Box<[TransitionIndex]>)]>,
+    pub(crate) guards: Box<[Guard]>,
+    pub(crate) actions: Box<[Vec<Action>]>,
+    /// What states are called by `in('…')`, sorted.
+    pub(crate) names: Box<[(Arc<str>, StateIndex)]>,
+    pub(crate) context: Value,
+    /// Declared events by name, sorted.
+    pub(crate) declared: Box<[Declared]>,
+    pub(crate) unhandled: Unhandled,
+    /// Does any content look at the data of events?
+    pub(crate) reads_event: bool,
+}
+
+/// A state of a compiled chart.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) name: Arc<str>,
+    /// Path without the machine.
+    pub(crate) path: Arc<str>,
+    pub(crate) parent: StateIndex,
+    /// One past its last descendant.
+    pub(crate) end: StateIndex,
+    pub(crate) kind: StateKind,
+    /// Without histories.
+    pub(crate) children: Box<[StateIndex]>,
+    pub(crate) histories: Box<[StateIndex]>,
+    /// Its part of [`Chart::exact`].
+    pub(crate) exact: (u32, u32),
+    /// Its transitions for prefixes and for every event, in order.
+    pub(crate) patterns: Box<[TransitionIndex]>,
+    /// Its transitions without an event, in order.
+    pub(crate) eventless: Box<[TransitionIndex]>,
+    /// Has it or an ancestor any transition without an event?
+    pub(crate) eventless_above: bool,
+    /// Where it begins, or what a history without memory stands for.
+    pub(crate) initial: Option<TransitionIndex>,
+    pub(crate) entry: Box<[Action]>,
+    pub(crate) exit: Box<[Action]>,
+    pub(crate) after: Box<[After]>,
+    pub(crate) output: Option<Formula>,
+    /// The event that its end raises.
+    pub(crate) done: Arc<str>,
+    /// What it or an ancestor below the machine says.
+    pub(crate) unhandled: Option<Unhandled>,
+    /// The labels when it is the only active leaf.
+    pub(crate) labels: Labels,
+    pub(crate) description: Option<Arc<str>>,
+    pub(crate) tags: Box<[Arc<str>]>,
+}
+
+/// A timer of a state.
+#[derive(Debug)]
+pub(crate) struct After {
+    pub(crate) delay: Span,
+    /// The timer's name and its event's.
+    pub(crate) name: Arc<str>,
+}
+
+/// A transition of a compiled chart.
+#[derive(Debug)]
+pub(crate) struct Transition {
+    pub(crate) source: StateIndex,
+    pub(crate) descriptors: Box<[Descriptor]>,
+    /// Does only a timer of the chart itself fire it?
+    pub(crate) timed: bool,
+    pub(crate) guard: Option<Guard>,
+    pub(crate) guard_text: Arc<str>,
+    pub(crate) targets: Box<[StateIndex]>,
+    pub(crate) reach: crate::model::Reach,
+    pub(crate) actions: Box<[Action]>,
+    pub(crate) plan: Plan,
+}
+
+/// What is left and entered by a transition.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// No targets: only its actions run.
+    Stay,
+    /// Known beforehand.
+    Fixed {
+        /// What stays active around it.
+        domain: StateIndex,
+        /// What is entered, in document order.
+        entry: Box<[Enter]>,
+    },
+    /// There is a history on the way: it depends on what was active.
+    Open,
+}
+
+/// A state to be entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Enter {
+    pub(crate) state: StateIndex,
+    /// Does it begin in its initial state, whose actions then run?
+    pub(crate) initially: bool,
+}
+
+/// A declared event.
+#[derive(Debug)]
+pub(crate) struct Declared {
+    pub(crate) name: Arc<str>,
+    pub(crate) description: Option<Arc<str>>,
+    pub(crate) shape: Option<Shape>,
+}
+
+impl Chart {
+    #[inline]
+    pub(crate) fn state(&self, index: StateIndex) -> &State {
+        &self.states[usize::from(index)]
+    }
+
+    #[inline]
+    pub(crate) fn transition(&self, index: TransitionIndex) -> &Transition {
+        &self.transitions[index as usize]
+    }
+
+    /// Is the first a proper descendant of the second?
+    #[inline]
+    pub(crate) fn is_inside(&self, inner: StateIndex, outer: StateIndex) -> bool {
+        inner > outer && inner < self.state(outer).end
+    }
+
+    /// Has it no sub-states that could be active?
+    #[inline]
+    pub(crate) fn is_leaf(&self, index: StateIndex) -> bool {
+        self.state(index).children.is_empty()
+    }
+
+    /// The state that `in('…')` means.
+    pub(crate) fn named(&self, name: &str) -> Option<StateIndex> {
+        self.names.binary_search_by(|(known, _)| (**known).cmp(name)).ok().map(|at| self.names[at].1)
+    }
+
+    /// The number of an event that some transition names exactly.
+    #[inline]
+    pub(crate) fn event_number(&self, name: &str) -> Option<u32> {
+        self.events.binary_search_by(|known| (**known).cmp(name)).ok().map(|at| at as u32)
+    }
+
+    /// The transitions of a state that name an event exactly, in document order.
+    #[inline]
+    pub(crate) fn exact(&self, state: &State, event: Option<u32>) -> &[TransitionIndex] {
+        let (from, to) = state.exact;
+        let Some(event) = event else { return &[] };
+        let entries = &self.exact[from as usize..to as usize];
+        match entries.binary_search_by_key(&event, |entry| entry.0) {
+            Ok(at) => &entries[at].1,
+            Err(_) => &[],
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! From the model to the chart: numbers for events, tables for dispatch, and for every transition that has no
+//! history on its way the states that it leaves and enters, computed once.
+//!
+//! It refuses to know notations, and reports nothing: the model was checked. Its one invariant: equal models give
+//! equal charts.
+
+use crate::chart::{After, Chart, Declared, Enter, Plan, State, Transition, TransitionIndex};
+use crate::code::{Action, Code, Delay, Formula, Guard, Part, StateIndex, Template};
+use crate::configuration::{EntrySet, domain};
+use crate::model::{Descriptor, Model, ModelState, ModelTransition, Reach, StateKind, Trigger};
+use everstate_kernel::Span;
+use everstate_kernel::limits::EVENT_NAME_BYTES_MAX;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Makes the chart of a model that was found to be without errors.
+pub(crate) fn compile(name: &str, model: Model, names: Vec<(Arc<str>, StateIndex)>) -> Chart {
+    let reads_event = reads_event(&model);
+    let mut compiler = Compiler { transitions: Vec::new(), exact: Vec::new(), events: Vec::new() };
+    compiler.events = compiler.number_events(&model);
+    let states = (0..model.states.len()).map(|at| compiler.state(&model, at as StateIndex)).collect();
+    let mut declared: Vec<Declared> = model
+        .events
+        .into_iter()
+        .map(|event| Declared { name: event.name, description: event.description, shape: event.shape })
+        .collect();
+    declared.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut chart = Chart {
+        name: Arc::from(name),
+        states,
+        transitions: compiler.transitions.into_boxed_slice(),
+        events: compiler.events.into_boxed_slice(),
+        exact: compiler.exact.into_boxed_slice(),
+        guards: model.guards.into_boxed_slice(),
+        actions: model.actions.into_boxed_slice(),
+        names: names.into_boxed_slice(),
+        context: model.context,
+        declared: declared.into_boxed_slice(),
+        unhandled: model.unhandled,
+        reads_event,
+    };
+    let plans: Vec<Plan> = chart.transitions.iter().map(|transition| plan(&chart, transition)).collect();
+    for (transition, plan) in chart.transitions.iter_mut().zip(plans) {
+        transition.plan = plan;
+    }
+    chart
+}
+
+/// The name of the timer of a state, and of its event.
+pub(crate) fn after_name(model: &Model, state: StateIndex, delay: u64) -> Arc<str> {
+    let delay = crate::duration::format(Span(delay));
+    let name = format!("after.{delay}.{}", model.state(state).path);
+    if name.len() <= EVENT_NAME_BYTES_MAX { Arc::from(name) } else { Arc::from(format!("after.{delay}.#{state}")) }
+}
+
+/// The name of the event that the end of a state raises.
+pub(crate) fn done_name(model: &Model, state: StateIndex) -> Arc<str> {
+    Arc::from(format!("done.state.{}", model.state(state).id))
+}
+
+struct Compiler {
+    transitions: Vec<Transition>,
+    exact: Vec<(u32, Box<[TransitionIndex]>)>,
+    events: Vec<Arc<str>>,
+}
+
+impl Compiler {
+    fn descriptors(&self, model: &Model, source: StateIndex, trigger: &Trigger) -> Box<[Descriptor]> {
+        match trigger {
+            Trigger::Events(descriptors) => descriptors.clone().into_boxed_slice(),
+            Trigger::Eventless => Box::from([]),
+            Trigger::After(delay) => Box::from([Descriptor::Exact(after_name(model, source, *delay))]),
+            Trigger::Done => Box::from([Descriptor::Exact(done_name(model, source))]),
+        }
+    }
+
+    fn number_events(&self, model: &Model) -> Vec<Arc<str>> {
+        let mut names: Vec<Arc<str>> = Vec::new();
+        for (source, transition) in model.transitions() {
+            for descriptor in self.descriptors(model, source, &transition.trigger) {
+                if let Descriptor::Exact(name) = descriptor {
+                    names.push(name);
+                }
+            }
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn transition(
+        &mut self,
+        model: &Model,
+        source: StateIndex,
+        one: &ModelTransition,
+    ) -> (TransitionIndex, &Transition) {
+        let index = self.transitions.len() as TransitionIndex;
+        self.transitions.push(Transition {
+            source,
+            descriptors: self.descriptors(model, source, &one.trigger),
+            timed: matches!(one.trigger, Trigger::After(_)),
+            guard: one.guard.clone(),
+            guard_text: Arc::from(one.guard_text.as_str()),
+            targets: one.targets.clone().into_boxed_slice(),
+            reach: one.reach,
+            actions: one.actions.clone().into_boxed_slice(),
+            plan: Plan::Open,
+        });
+        (index, &self.transitions[index as usize])
+    }
+
+    fn state(&mut self, model: &Model, at: StateIndex) -> State {
+        let state = model.state(at);
+        let initial = state.initial.as_ref().map(|one| self.transition(model, at, one).0);
+        let events = std::mem::take(&mut self.events);
+        let (mut exact, mut patterns, mut eventless) = (BTreeMap::<u32, Vec<_>>::new(), Vec::new(), Vec::new());
+        let mut after: Vec<After> = Vec::new();
+        for one in &state.transitions {
+            let (index, row) = self.transition(model, at, one);
+            for descriptor in &row.descriptors {
+                match descriptor {
+                    Descriptor::Exact(name) => {
+                        let number = events.binary_search(name).unwrap_or_default() as u32;
+                        let list = exact.entry(number).or_default();
+                        if list.last() != Some(&index) {
+                            list.push(index);
+                        }
+                    }
+                    _ if patterns.last() != Some(&index) => patterns.push(index),
+                    _ => {}
+                }
+            }
+            match one.trigger {
+                Trigger::Eventless => eventless.push(index),
+                Trigger::After(delay) if after.iter().all(|known| known.delay.0 != delay) => {
+                    after.push(After { delay: Span(delay), name: after_name(model, at, delay) });
+                }
+                _ => {}
+            }
+        }
+        self.events = events;
+        let from = self.exact.len() as u32;
+        self.exact.extend(exact.into_iter().map(|(number, list)| (number, list.into_boxed_slice())));
+        let path: Arc<str> = Arc::from(state.path.as_str());
+        let (histories, children) = state
+            .children
+            .iter()
+            .partition(|child| matches!(model.state(**child).kind, StateKind::History { .. }));
+        let children: Vec<StateIndex> = children;
+        let histories: Vec<StateIndex> = histories;
+        State {
+            name: Arc::from(state.name.as_str()),
+            labels: if at == 0 { Arc::from([]) } else { Arc::from([path.clone()]) },
+            path,
+            parent: state.parent.unwrap_or(0),
+            end: state.end,
+            kind: state.kind,
+            children: children.into_boxed_slice(),
+            histories: histories.into_boxed_slice(),
+            exact: (from, self.exact.len() as u32),
+            patterns: patterns.into_boxed_slice(),
+            eventless_above: !eventless.is_empty() || has_eventless_above(model, at),
+            eventless: eventless.into_boxed_slice(),
+            initial,
+            entry: state.entry.clone().into_boxed_slice(),
+            exit: state.exit.clone().into_boxed_slice(),
+            after: after.into_boxed_slice(),
+            output: state.output.clone(),
+            done: done_name(model, at),
+            unhandled: unhandled_above(model, at),
+            description: state.description.clone(),
+            tags: state.tags.clone().into_boxed_slice(),
+        }
+    }
+}
+
+fn has_eventless_above(model: &Model, at: StateIndex) -> bool {
+    let eventless = |state: &ModelState| state.transitions.iter().any(|one| one.trigger == Trigger::Eventless);
+    model.ancestors(at).any(|ancestor| eventless(model.state(ancestor)))
+}
+
+/// What the state or the nearest ancestor below the machine says; the machine's word is the chart's.
+fn unhandled_above(model: &Model, at: StateIndex) -> Option<crate::model::Unhandled> {
+    std::iter::once(at)
+        .chain(model.ancestors(at))
+        .filter(|state| *state != 0)
+        .find_map(|state| model.state(state).unhandled)
+}
+
+/// What a transition leaves and enters, if that does not depend on what histories remember.
+fn plan(chart: &Chart, transition: &Transition) -> Plan {
+    if transition.targets.is_empty() {
+        return Plan::Stay;
+    }
+    let is_history = |state: StateIndex| matches!(chart.state(state).kind, StateKind::History { .. });
+    if transition.targets.iter().any(|target| is_history(*target)) {
+        return Plan::Open;
+    }
+    let Some(domain) = domain(chart, transition, &transition.targets) else { return Plan::Stay };
+    let mut set = EntrySet::default();
+    set.add(chart, &Vec::new(), &transition.targets, domain);
+    // With a history on the way the set would depend on its memory; then it is computed when it is known.
+    let through_history = |enter: &Enter| {
+        let initial = chart.state(enter.state).initial.filter(|_| enter.initially);
+        initial.is_some_and(|initial| chart.transition(initial).targets.iter().any(|target| is_history(*target)))
+    };
+    if set.states.iter().any(through_history) {
+        return Plan::Open;
+    }
+    Plan::Fixed { domain, entry: set.states.into_vec().into_boxed_slice() }
+}
+
+/// Does anything look at the data of events?
+fn reads_event(model: &Model) -> bool {
+    let mut found = false;
+    let mut code = |code: &Code| found |= code.reads_event;
+    for state in &model.states {
+        actions(&state.entry, &mut code);
+        actions(&state.exit, &mut code);
+        state.output.iter().for_each(|output| formula(output, &mut code));
+        for one in state.transitions.iter().chain(&state.initial) {
+            actions(&one.actions, &mut code);
+            one.guard.iter().for_each(|guard| guards(guard, &mut code));
+        }
+    }
+    model.actions.iter().for_each(|list| actions(list, &mut code));
+    model.guards.iter().for_each(|guard| guards(guard, &mut code));
+    found
+}
+
+fn guards(guard: &Guard, visit: &mut dyn FnMut(&Code)) {
+    guard.walk(&mut |part| {
+        if let Guard::Code(code) = part {
+            visit(code);
+        }
+    });
+}
+
+fn formula(one: &Formula, visit: &mut dyn FnMut(&Code)) {
+    match one {
+        Formula::Literal(_) => {}
+        Formula::Code(code) => visit(code),
+        Formula::List(items) => items.iter().for_each(|item| formula(item, visit)),
+        Formula::Map(entries) => entries.iter().for_each(|(_, item)| formula(item, visit)),
+    }
+}
+
+fn template(one: &Template, visit: &mut dyn FnMut(&Code)) {
+    if let Template::Parts(parts) = one {
+        for part in parts {
+            if let Part::Code(code) = part {
+                visit(code);
+            }
+        }
+    }
+}
+
+fn actions(list: &[Action], visit: &mut dyn FnMut(&Code)) {
+    for action in list {
+        action.walk(&mut |action| match action {
+            Action::Assign(fields) => fields.iter().for_each(|(_, one)| formula(one, visit)),
+            Action::Raise { event, data } => {
+                template(event, visit);
+                formula(data, visit);
+            }
+            Action::Send(send) => {
+                let delay = match &send.delay {
+                    Some(Delay::Text(text)) => Some(text),
+                    _ => None,
+                };
+                let texts = [Some(&send.event), send.to.as_ref(), send.id.as_ref(), delay];
+                texts.into_iter().flatten().for_each(|text| template(text, visit));
+                formula(&send.data, visit);
+            }
+            Action::Cancel(text) | Action::Log(text) => template(text, visit),
+            Action::Reply(value) => formula(value, visit),
+            Action::If { guard, .. } => guards(guard, visit),
+            Action::Foreach(each) => visit(&each.over),
+            Action::Named(_) => {}
+        });
+    }
+}
+
+/// The initial transition of a state that has but one sub-state to begin in, or that says which.
+pub(crate) fn initial_transition(targets: Vec<StateIndex>, actions: Vec<Action>, state: &ModelState) -> ModelTransition {
+    ModelTransition {
+        trigger: Trigger::Eventless,
+        guard: None,
+        guard_text: String::new(),
+        targets,
+        reach: Reach::Internal,
+        actions,
+        span: state.span.clone(),
+        trigger_span: state.span.clone(),
+        place: format!("{}.initial", state.place),
+    }
+}

@@ -1,0 +1,398 @@
+//! One turn of a chart: the interpretation algorithm of the SCXML recommendation (Appendix D), run to completion.
+//!
+//! It refuses to know how states are kept and how a chart was written. Its one invariant: between microsteps the
+//! configuration is legal, and the number of microsteps of a turn is bounded.
+
+use crate::chart::{Chart, Enter, Plan, TransitionIndex};
+use crate::code::StateIndex;
+use crate::configuration::{Configuration, EntrySet, Memory, domain, effective_targets, remember};
+use crate::expression::{Cost, InstanceMeta};
+use crate::model::StateKind;
+use crate::value::Value;
+use everstate_kernel::{Effect, Fault, FaultCode, Time};
+use smallvec::SmallVec;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Microsteps of one turn. A machine that wants more is looping: real charts need fewer than ten.
+pub const MICROSTEPS_MAX: u32 = 1_000;
+
+/// Cost of all expressions of one turn: about 10 ms. Ten guards over ten thousand items fit.
+pub const TURN_COST_MAX: u64 = 1_000_000;
+
+/// The event that contents see.
+#[derive(Debug)]
+pub(crate) struct Occurrence<'a> {
+    pub(crate) name: Arc<str>,
+    pub(crate) data: Value,
+    pub(crate) id: &'a str,
+    pub(crate) sender: Option<&'a str>,
+    pub(crate) time: Time,
+    /// Was it sent by a timer of the instance?
+    pub(crate) timed: bool,
+}
+
+/// A turn that is being made.
+pub(crate) struct Run<'a> {
+    pub(crate) chart: &'a Chart,
+    pub(crate) instance: InstanceMeta<'a>,
+    pub(crate) now: Time,
+    pub(crate) configuration: Configuration,
+    pub(crate) memory: Memory,
+    pub(crate) context: Value,
+    /// Delayed sends without an id that were made so far: they need names of their own.
+    pub(crate) sends: u64,
+    pub(crate) current: Occurrence<'a>,
+    pub(crate) effects: &'a mut Vec<Effect>,
+    pub(crate) queue: VecDeque<(Arc<str>, Value)>,
+    pub(crate) cost: Cost,
+    pub(crate) microsteps: u32,
+    pub(crate) locals: Vec<Value>,
+    /// Where the locals of the actions that are run begin: named actions do not see those of their users.
+    pub(crate) frame: usize,
+    /// The final state that ended the machine; the machine itself when all its regions have ended.
+    pub(crate) ended: Option<StateIndex>,
+}
+
+pub(crate) type Selected = SmallVec<[TransitionIndex; 4]>;
+
+impl Run<'_> {
+    /// Enters the machine and runs to completion.
+    pub(crate) fn begin(&mut self) -> Result<(), Fault> {
+        let chart = self.chart;
+        let mut set = EntrySet::default();
+        set.states.push(Enter { state: 0, initially: false });
+        match (chart.state(0).kind, chart.state(0).initial) {
+            (StateKind::Compound, Some(initial)) => {
+                set.states[0].initially = true;
+                set.add(chart, &self.memory, &chart.transition(initial).targets, 0);
+            }
+            _ => set.add(chart, &self.memory, &[], 0),
+        }
+        self.enter(&set)?;
+        self.complete()
+    }
+
+    /// Takes the current event, if any state does, and runs to completion.
+    pub(crate) fn take(&mut self) -> Result<bool, Fault> {
+        let selected = self.select(true)?;
+        if selected.is_empty() {
+            return Ok(false);
+        }
+        self.microstep(&selected)?;
+        self.complete()?;
+        Ok(true)
+    }
+
+    /// Eventless transitions first, then what was raised, until nothing is left; then, at the end, leaves.
+    fn complete(&mut self) -> Result<(), Fault> {
+        while self.ended.is_none() {
+            let mut selected = self.select(false)?;
+            if selected.is_empty() {
+                let Some((name, data)) = self.queue.pop_front() else { return Ok(()) };
+                self.current =
+                    Occurrence { name, data, id: "", sender: None, time: self.now, timed: false };
+                selected = self.select(true)?;
+            }
+            if !selected.is_empty() {
+                self.microstep(&selected)?;
+            }
+        }
+        self.leave_everything()
+    }
+
+    /// At the end all exit actions run, innermost first. The configuration stays, for people to see where it
+    /// ended.
+    fn leave_everything(&mut self) -> Result<(), Fault> {
+        let last = self.configuration.clone();
+        for state in last.0.iter().rev() {
+            self.exit_actions(*state)?;
+            self.configuration.remove(*state);
+        }
+        self.configuration = last;
+        Ok(())
+    }
+
+    /// The transitions that the current event enables, or, without one, those that need none: for each active
+    /// leaf the innermost state's first one, less those that another one preempts.
+    pub(crate) fn select(&mut self, with_event: bool) -> Result<Selected, Fault> {
+        let chart = self.chart;
+        let number = if with_event { chart.event_number(&self.current.name) } else { None };
+        let mut enabled = Selected::new();
+        // Regions meet in parallel states. What was found from there on up is the same for each of them.
+        let mut met: SmallVec<[StateIndex; 8]> = SmallVec::new();
+        for position in 0..self.configuration.0.len() {
+            let leaf = self.configuration.0[position];
+            if !chart.is_leaf(leaf) || (!with_event && !chart.state(leaf).eventless_above) {
+                continue;
+            }
+            let mut at = leaf;
+            loop {
+                let state = chart.state(at);
+                if state.kind == StateKind::Parallel {
+                    if met.contains(&at) {
+                        break;
+                    }
+                    met.push(at);
+                }
+                let found = match with_event {
+                    true => self.first_of(chart.exact(state, number), &state.patterns)?,
+                    false => self.first_enabled(&state.eventless)?,
+                };
+                if let Some(found) = found {
+                    if !enabled.contains(&found) {
+                        enabled.push(found);
+                    }
+                    break;
+                }
+                if at == 0 {
+                    break;
+                }
+                at = state.parent;
+            }
+        }
+        if enabled.len() > 1 { Ok(self.without_preempted(&enabled)) } else { Ok(enabled) }
+    }
+
+    /// The first enabled one of two ascending lists: those that name the event, and those with patterns.
+    fn first_of(
+        &mut self,
+        mut exact: &[TransitionIndex],
+        mut patterns: &[TransitionIndex],
+    ) -> Result<Option<TransitionIndex>, Fault> {
+        let chart = self.chart;
+        loop {
+            let next = match (exact.first(), patterns.first()) {
+                (None, None) => return Ok(None),
+                (Some(one), other) if other.is_none_or(|other| one <= other) => {
+                    exact = &exact[1..];
+                    // A transition with several descriptors can be in both lists.
+                    if other == Some(one) {
+                        patterns = &patterns[1..];
+                    }
+                    if chart.transition(*one).timed && !self.current.timed {
+                        continue;
+                    }
+                    *one
+                }
+                (_, Some(one)) => {
+                    patterns = &patterns[1..];
+                    // Timers belong to the states that set them: patterns do not see their events.
+                    let descriptors = &chart.transition(*one).descriptors;
+                    if self.is_own_timer() || !descriptors.iter().any(|one| one.matches(&self.current.name)) {
+                        continue;
+                    }
+                    *one
+                }
+                (Some(_), None) => return Ok(None),
+            };
+            if self.is_enabled(next)? {
+                return Ok(Some(next));
+            }
+        }
+    }
+
+    /// Is the current event that of an `after`?
+    pub(crate) fn is_own_timer(&self) -> bool {
+        self.current.timed && self.current.name.starts_with("after.")
+    }
+
+    fn first_enabled(&mut self, candidates: &[TransitionIndex]) -> Result<Option<TransitionIndex>, Fault> {
+        for candidate in candidates {
+            if self.is_enabled(*candidate)? {
+                return Ok(Some(*candidate));
+            }
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    fn is_enabled(&mut self, transition: TransitionIndex) -> Result<bool, Fault> {
+        match &self.chart.transition(transition).guard {
+            None => Ok(true),
+            Some(guard) => self.holds(guard),
+        }
+    }
+
+    /// What a transition leaves lies inside of this state; none when it leaves nothing.
+    fn domain_of(&self, transition: TransitionIndex) -> Option<StateIndex> {
+        let row = self.chart.transition(transition);
+        match &row.plan {
+            Plan::Stay => None,
+            Plan::Fixed { domain, .. } => Some(*domain),
+            Plan::Open => {
+                domain(self.chart, row, &effective_targets(self.chart, &self.memory, &row.targets))
+            }
+        }
+    }
+
+    /// Of two transitions that would leave the same state only one is taken: the inner one, else the first.
+    fn without_preempted(&self, enabled: &Selected) -> Selected {
+        let chart = self.chart;
+        let ranges = |transition: TransitionIndex| match self.domain_of(transition) {
+            Some(domain) => (domain + 1, chart.state(domain).end),
+            None => (0, 0),
+        };
+        let mut kept: SmallVec<[(TransitionIndex, (StateIndex, StateIndex)); 4]> = SmallVec::new();
+        for one in enabled {
+            let range = ranges(*one);
+            let conflicts = |other: &(StateIndex, StateIndex)| range.0.max(other.0) < range.1.min(other.1);
+            let source = chart.transition(*one).source;
+            let preempts =
+                |other: TransitionIndex| chart.is_inside(source, chart.transition(other).source);
+            if kept.iter().any(|(other, taken)| conflicts(taken) && !preempts(*other)) {
+                continue;
+            }
+            kept.retain(|(_, taken)| !conflicts(taken));
+            kept.push((*one, range));
+        }
+        kept.into_iter().map(|(transition, _)| transition).collect()
+    }
+
+    /// Leaves, acts and enters.
+    fn microstep(&mut self, selected: &Selected) -> Result<(), Fault> {
+        self.microsteps += 1;
+        if self.microsteps > MICROSTEPS_MAX {
+            let message = format!(
+                "the turn takes more than {MICROSTEPS_MAX} microsteps; transitions without an event, or raised events, lead in a circle"
+            );
+            let place = self.chart.state(self.chart.transition(selected[0]).source).path.to_string();
+            return Err(Fault { code: FaultCode::Limit, message, place });
+        }
+        let chart = self.chart;
+        if let [only] = selected[..]
+            && let Plan::Fixed { domain, entry } = &chart.transition(only).plan
+        {
+            self.exit(&[*domain])?;
+            self.act(&chart.transition(only).actions)?;
+            for enter in entry {
+                self.enter_state(*enter, None)?;
+            }
+            return Ok(());
+        }
+        let domains: SmallVec<[StateIndex; 4]> =
+            selected.iter().filter_map(|transition| self.domain_of(*transition)).collect();
+        self.exit(&domains)?;
+        for transition in selected {
+            self.act(&chart.transition(*transition).actions)?;
+        }
+        let mut set = EntrySet::default();
+        let mut domains = domains.into_iter();
+        for transition in selected {
+            let row = chart.transition(*transition);
+            if !matches!(row.plan, Plan::Stay)
+                && let Some(domain) = domains.next()
+            {
+                set.add(chart, &self.memory, &row.targets, domain);
+            }
+        }
+        self.enter(&set)
+    }
+
+    /// Leaves every active state inside of these, innermost and last first.
+    fn exit(&mut self, domains: &[StateIndex]) -> Result<(), Fault> {
+        let chart = self.chart;
+        let leaves = |state: StateIndex| domains.iter().any(|domain| chart.is_inside(state, *domain));
+        for position in 0..self.configuration.0.len() {
+            let state = self.configuration.0[position];
+            if !chart.state(state).histories.is_empty() && leaves(state) {
+                remember(chart, &mut self.memory, state, &self.configuration);
+            }
+        }
+        let mut position = self.configuration.0.len();
+        while position > 0 {
+            position -= 1;
+            let state = self.configuration.0[position];
+            if leaves(state) {
+                self.exit_actions(state)?;
+                self.configuration.0.remove(position);
+            }
+        }
+        Ok(())
+    }
+
+    fn exit_actions(&mut self, state: StateIndex) -> Result<(), Fault> {
+        let row = self.chart.state(state);
+        self.act(&row.exit)?;
+        for after in &*row.after {
+            self.effect(Effect::CancelTimer(after.name.clone()), &row.path)?;
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, set: &EntrySet) -> Result<(), Fault> {
+        for enter in &set.states {
+            let history = set.histories.iter().find(|entry| entry.0 == enter.state).map(|entry| entry.1);
+            self.enter_state(*enter, history)?;
+        }
+        Ok(())
+    }
+
+    fn enter_state(&mut self, enter: Enter, history: Option<TransitionIndex>) -> Result<(), Fault> {
+        let chart = self.chart;
+        let row = chart.state(enter.state);
+        // A transition to the state that it stays in begins its sub-states anew, and not the state itself.
+        if !self.configuration.contains(enter.state) {
+            self.configuration.insert(enter.state);
+            for after in &*row.after {
+                let timer = Effect::SetTimer {
+                    name: after.name.clone(),
+                    delay: after.delay,
+                    to: None,
+                    event: after.name.clone(),
+                    data: everstate_kernel::Json::NULL,
+                };
+                self.effect(timer, &row.path)?;
+            }
+            self.act(&row.entry)?;
+        }
+        if enter.initially
+            && let Some(initial) = row.initial
+        {
+            self.act(&chart.transition(initial).actions)?;
+        }
+        if let Some(history) = history {
+            self.act(&chart.transition(history).actions)?;
+        }
+        if row.kind == StateKind::Final {
+            self.reached(enter.state)?;
+        }
+        Ok(())
+    }
+
+    /// A final state was entered: its parent is done, perhaps the parent's parent, perhaps the machine.
+    fn reached(&mut self, state: StateIndex) -> Result<(), Fault> {
+        let chart = self.chart;
+        let parent = chart.state(state).parent;
+        if parent == 0 && chart.state(0).kind != StateKind::Parallel {
+            self.ended = Some(state);
+            return Ok(());
+        }
+        let output = match &chart.state(state).output {
+            Some(output) => self.value(output)?,
+            None => Value::Null,
+        };
+        self.queue.push_back((chart.state(parent).done.clone(), output));
+        let grandparent = chart.state(parent).parent;
+        if parent != 0
+            && grandparent != 0
+            && chart.state(grandparent).kind == StateKind::Parallel
+            && self.configuration.is_in_final(chart, grandparent)
+        {
+            self.queue.push_back((chart.state(grandparent).done.clone(), Value::Null));
+        }
+        if chart.state(0).kind == StateKind::Parallel && self.configuration.is_in_final(chart, 0) {
+            self.ended = Some(0);
+        }
+        Ok(())
+    }
+
+    /// The output of a machine that has ended.
+    pub(crate) fn output(&mut self, ended: StateIndex) -> Result<Value, Fault> {
+        let chart = self.chart;
+        match chart.state(ended).output.as_ref().or(chart.state(0).output.as_ref()) {
+            Some(output) => self.value(output),
+            None => Ok(Value::Null),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! A map from keys to values, kept sorted by key, so that equal maps have equal order and equal bytes.
+//!
+//! It refuses to hash. Its one invariant: keys ascend strictly.
+
+use super::Value;
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+/// A key. The order is: booleans, then numbers by value, then texts by bytes. `Int(1)` and `Uint(1)` are the
+/// same key.
+#[derive(Clone, Debug)]
+pub enum Key {
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A whole number that is never negative.
+    Uint(u64),
+    /// Text: the only keys that JSON has.
+    String(Arc<str>),
+}
+
+impl Key {
+    /// The key as a value.
+    pub fn to_value(&self) -> Value {
+        match self {
+            Key::Bool(key) => Value::Bool(*key),
+            Key::Int(key) => Value::Int(*key),
+            Key::Uint(key) => Value::Uint(*key),
+            Key::String(key) => Value::String(key.clone()),
+        }
+    }
+
+    /// The text, when it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Key::String(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl From<&str> for Key {
+    fn from(text: &str) -> Key {
+        Key::String(Arc::from(text))
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Key::Bool(key) => key.fmt(f),
+            Key::Int(key) => key.fmt(f),
+            Key::Uint(key) => key.fmt(f),
+            Key::String(key) => key.fmt(f),
+        }
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Key) -> Ordering {
+        match (self, other) {
+            (Key::String(a), Key::String(b)) => a.cmp(b),
+            (Key::Int(a), Key::Int(b)) => a.cmp(b),
+            (Key::Uint(a), Key::Uint(b)) => a.cmp(b),
+            (Key::Bool(a), Key::Bool(b)) => a.cmp(b),
+            (Key::Int(a), Key::Uint(b)) => i128::from(*a).cmp(&i128::from(*b)),
+            (Key::Uint(a), Key::Int(b)) => i128::from(*a).cmp(&i128::from(*b)),
+            (Key::String(_), _) | (_, Key::Bool(_)) => Ordering::Greater,
+            (_, Key::String(_)) | (Key::Bool(_), _) => Ordering::Less,
+        }
+    }
+}
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Key) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl PartialEq for Key {
+    fn eq(&self, other: &Key) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Key {}
+
+/// A map, sorted by key.
+#[derive(Clone, Debug, Default)]
+pub struct Map {
+    entries: Vec<(Key, Value)>,
+}
+
+/// At most this many entries are searched one by one, which for short keys beats halving. At twice this the
+/// two cost the same.
+const SCANNED_MAX: usize = 8;
+
+impl Map {
+    /// An empty map.
+    pub fn new() -> Map {
+        Map::default()
+    }
+
+    /// Entries in any order; of entries with equal keys the last one stays.
+    pub fn from_entries(mut entries: Vec<(Key, Value)>) -> Map {
+        let ascend = |pair: &[(Key, Value)]| pair[0].0 < pair[1].0;
+        if !entries.windows(2).all(ascend) {
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            entries.reverse();
+            entries.dedup_by(|a, b| a.0 == b.0);
+            entries.reverse();
+        }
+        Map { entries }
+    }
+
+    /// The value of the text key `name`. (There is no `get`: a map that misses a key is no surprise here.)
+    pub fn find(&self, name: &str) -> Option<&Value> {
+        if self.entries.len() <= SCANNED_MAX {
+            let named = |entry: &&(Key, Value)| matches!(&entry.0, Key::String(key) if **key == *name);
+            return self.entries.iter().find(named).map(|entry| &entry.1);
+        }
+        let place = |entry: &(Key, Value)| match &entry.0 {
+            Key::String(key) => (**key).cmp(name),
+            _ => Ordering::Less,
+        };
+        self.entries.binary_search_by(place).ok().map(|at| &self.entries[at].1)
+    }
+
+    /// The value of a key of any type.
+    pub fn find_key(&self, key: &Key) -> Option<&Value> {
+        match key {
+            Key::String(name) => self.find(name),
+            _ => self.place(key).ok().map(|at| &self.entries[at].1),
+        }
+    }
+
+    /// The value of the text key `name`, to be changed.
+    pub fn find_mut(&mut self, name: &str) -> Option<&mut Value> {
+        let place = |entry: &(Key, Value)| match &entry.0 {
+            Key::String(key) => (**key).cmp(name),
+            _ => Ordering::Less,
+        };
+        self.entries.binary_search_by(place).ok().map(|at| &mut self.entries[at].1)
+    }
+
+    /// Puts a value in place of what the key had, which is returned.
+    pub fn insert(&mut self, key: Key, value: Value) -> Option<Value> {
+        match self.place(&key) {
+            Ok(at) => Some(std::mem::replace(&mut self.entries[at].1, value)),
+            Err(at) => {
+                self.entries.insert(at, (key, value));
+                None
+            }
+        }
+    }
+
+    /// Takes the entry of the text key `name` out.
+    pub fn remove(&mut self, name: &str) -> Option<Value> {
+        self.place(&Key::from(name)).ok().map(|at| self.entries.remove(at).1)
+    }
+
+    /// How many entries.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Has it none?
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entries, ascending by key.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Key, &Value)> {
+        self.entries.iter().map(|entry| (&entry.0, &entry.1))
+    }
+
+    /// The entry at a position in the order of keys.
+    pub(crate) fn entry(&self, at: usize) -> Option<(&Key, &Value)> {
+        self.entries.get(at).map(|entry| (&entry.0, &entry.1))
+    }
+
+    fn place(&self, key: &Key) -> Result<usize, usize> {
+        self.entries.binary_search_by(|entry| entry.0.cmp(key))
+    }
+}
+
+/// Identity of content: keys of the same type with identical values.
+impl PartialEq for Map {
+    fn eq(&self, other: &Map) -> bool {
+        let same_type = |a: &Key, b: &Key| std::mem::discriminant(a) == std::mem::discriminant(b);
+        self.len() == other.len()
+            && self.iter().zip(other.iter()).all(|((a, x), (b, y))| same_type(a, b) && a == b && x == y)
+    }
+}
+impl Eq for Map {}
+
+impl<K: Into<Key>> FromIterator<(K, Value)> for Map {
+    fn from_iter<T: IntoIterator<Item = (K, Value)>>(entries: T) -> Map {
+        Map::from_entries(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
+    }
+}

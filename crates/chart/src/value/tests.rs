@@ -1,0 +1,1 @@
+//! Values: JSON, bytes and order.

@@ -1,0 +1,576 @@
+//! What was committed and is not in the tables yet, served from memory: the mapping from records to rows.
+//!
+//! It refuses to know journals, files and threads.
+//!
+//! Its one invariant: reading the active generation over the sealed one over the tables gives what all records so
+//! far say, whatever part of them the tables hold already. So applying a journal's tail again changes nothing.
+//!
+//! The mapping is made in two steps, because most of what a turn would write is overwritten by the next turn of
+//! the same instance. At the commit, only what is cheap is done: the row is a slice of the journal's own bytes,
+//! and of the indexes it is only remembered what the tables hold (`base`). When a generation is sealed and moved
+//! into the tables, each instance's index rows are the difference between `base` and what is true now, once.
+
+use crate::codec::{self, Entry, HistoryRow, Parts};
+use crate::contract::StoreError;
+use crate::export::Row;
+use crate::keys;
+use crate::tables::{Pairs, Table, Tables};
+use everstate_kernel::{
+    Address, DeletedRecord, EventId, IndexKeys, OutcomeRecord, Queued, Record, Source, Time, TimerKey,
+    TurnRecord,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::iter::Peekable;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A part of a buffer that several rows share.
+#[derive(Clone)]
+pub(crate) struct Slice {
+    buffer: Arc<Vec<u8>>,
+    range: Range<u32>,
+}
+
+impl Slice {
+    pub(crate) fn new(buffer: &Arc<Vec<u8>>, range: &Range<usize>) -> Slice {
+        // A block is far below 4 GiB: the journal refuses longer ones.
+        Slice { buffer: buffer.clone(), range: range.start as u32..range.end as u32 }
+    }
+
+    fn owned(bytes: Vec<u8>) -> Slice {
+        let range = 0..bytes.len() as u32;
+        Slice { buffer: Arc::new(bytes), range }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.buffer[self.range.start as usize..self.range.end as usize]
+    }
+}
+
+/// Numbers that are kept beside the rows, in the tables under [`keys::MARKER`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counters {
+    /// The last journal block that these count.
+    pub(crate) applied: u64,
+    pub(crate) last_position: u64,
+    pub(crate) instances: u64,
+    pub(crate) dead_letters: u64,
+    pub(crate) definitions: u64,
+    /// The latest time seen in a turn; the store's only clock, used to reclaim what has expired.
+    pub(crate) latest: Time,
+}
+
+/// What became of the row of an instance.
+pub(crate) enum Change {
+    /// It is this now, and the indexes say this of it.
+    Put(Slice, IndexKeys),
+    /// It is deleted.
+    Gone,
+}
+
+/// Positions of consecutive turns of one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) incarnation: u32,
+    pub(crate) first: u64,
+    pub(crate) positions: Vec<u64>,
+}
+
+/// An instance that differs from what lies beneath its generation.
+pub(crate) struct Dirty {
+    /// What the indexes beneath hold of it; none when it is not there.
+    base: Option<IndexKeys>,
+    pub(crate) row: Change,
+    /// Its turns in this generation.
+    pub(crate) runs: Vec<Run>,
+    /// Was it deleted, so that runs beneath count no more?
+    pub(crate) cut: bool,
+}
+
+/// A part of what was committed.
+#[derive(Default)]
+pub(crate) struct Generation {
+    /// Rows other than instances, runs and indexes, by their keys in [`Table::Rows`].
+    pub(crate) rows: BTreeMap<Vec<u8>, Option<Slice>>,
+    pub(crate) history: BTreeMap<[u8; 8], Option<Slice>>,
+    pub(crate) outcomes: HashMap<EventId, OutcomeRecord, foldhash::fast::RandomState>,
+    pub(crate) instances: BTreeMap<Vec<u8>, Box<Dirty>>,
+    pub(crate) counters: Counters,
+    /// About how much memory it takes.
+    pub(crate) bytes: usize,
+}
+
+/// All that is served from memory.
+#[derive(Default)]
+pub(crate) struct Layers {
+    /// Where commits go.
+    pub(crate) active: Generation,
+    /// What is being moved into the tables.
+    pub(crate) sealed: Option<Arc<Generation>>,
+}
+
+/// Memory that a dirty instance, an outcome and a history entry take besides their bytes, measured roughly.
+const INSTANCE_OVERHEAD: usize = 256;
+const OUTCOME_OVERHEAD: usize = 224;
+const HISTORY_OVERHEAD: usize = 64;
+
+impl Layers {
+    /// Applies an entry of a journal block whose bytes are `buffer`.
+    pub(crate) fn apply(
+        &mut self,
+        tables: &dyn Tables,
+        entry: &Entry,
+        parts: &Parts,
+        buffer: &Arc<Vec<u8>>,
+    ) -> Result<(), StoreError> {
+        match entry {
+            Entry::Record(record) => self.record(tables, record, parts, buffer),
+            Entry::Row(row) => self.row(row),
+        }
+    }
+
+    /// Applies a record whose row parts are in `buffer`.
+    pub(crate) fn record(
+        &mut self,
+        tables: &dyn Tables,
+        record: &Record,
+        parts: &Parts,
+        buffer: &Arc<Vec<u8>>,
+    ) -> Result<(), StoreError> {
+        let row = || Some(Slice::new(buffer, &parts.row));
+        let active = &mut self.active;
+        match record {
+            Record::Definition(_) => active.definition(Slice::new(buffer, &parts.row)),
+            Record::Turn(turn) => active.turn(turn, parts, buffer),
+            Record::Queued(queued) => active.queued(queued, Slice::new(buffer, &parts.row)),
+            Record::Sent(sent) => {
+                active.rows.insert(keys::numbered(keys::OUTBOX, sent.number.0), row());
+            }
+            Record::Row(changed) => {
+                let key = keys::address_key(&changed.instance.address);
+                let index_keys = changed.instance.index_keys();
+                // Without a turn the indexes stay, so what lies beneath is what is true now.
+                active.put(key, Some(&index_keys), Slice::new(buffer, &parts.row), index_keys.clone());
+                active.timers(&changed.timers_cleared, &changed.timers_set);
+            }
+            Record::DeadLetter(letter) => {
+                let key = keys::numbered(keys::DEAD_LETTERS, letter.number.0);
+                let fresh = !self.has(tables, &key)?;
+                self.active.counters.dead_letters += u64::from(fresh);
+                self.active.rows.insert(key, row());
+            }
+            Record::DeadLetterGone(number) => {
+                let key = keys::numbered(keys::DEAD_LETTERS, number.0);
+                let there = self.has(tables, &key)?;
+                self.active.counters.dead_letters -= u64::from(there);
+                self.active.rows.insert(key, None);
+            }
+            Record::SentGone(number) => {
+                active.rows.insert(keys::numbered(keys::OUTBOX, number.0), None);
+            }
+            Record::Outcome(id, outcome) => active.outcome(id, outcome.clone()),
+            Record::Deleted(deleted) => self.deleted(tables, deleted)?,
+        }
+        Ok(())
+    }
+
+    /// Applies a row as it was exported. The store was empty, so nothing lies beneath.
+    fn row(&mut self, row: &Row) -> Result<(), StoreError> {
+        let active = &mut self.active;
+        match row {
+            Row::Definition(definition) => active.definition(Slice::owned(codec::row(definition))),
+            Row::Instance(instance) => {
+                let instance = instance.to_instance()?;
+                active.counters.instances += 1;
+                active.counters.latest = active.counters.latest.max(instance.last_event_at);
+                let key = keys::address_key(&instance.address);
+                let bytes = Slice::owned(codec::row(&instance));
+                active.put(key, None, bytes, instance.index_keys());
+            }
+            Row::Timer(timer) => active.timers(&[], std::slice::from_ref(timer)),
+            Row::Queued(queued) => {
+                let key = keys::mailbox(&keys::address_key(&queued.address), queued.number);
+                active.rows.insert(key, Some(Slice::owned(codec::row(queued))));
+            }
+            Row::History { address, incarnation, entry } => {
+                let history =
+                    HistoryRow { address: address.clone(), incarnation: *incarnation, entry: entry.clone() };
+                let bytes = Slice::owned(codec::row(&history));
+                active.history(address, *incarnation, entry.sequence, entry.position, bytes);
+                active.counters.last_position = active.counters.last_position.max(entry.position);
+                active.counters.latest = active.counters.latest.max(entry.at);
+            }
+            Row::Outcome { id, outcome } => active.outcome(id, outcome.clone()),
+            Row::Sent(sent) => {
+                let key = keys::numbered(keys::OUTBOX, sent.number.0);
+                active.rows.insert(key, Some(Slice::owned(codec::row(sent))));
+            }
+            Row::DeadLetter(letter) => {
+                let key = keys::numbered(keys::DEAD_LETTERS, letter.number.0);
+                active.counters.dead_letters += 1;
+                active.rows.insert(key, Some(Slice::owned(codec::row(letter))));
+            }
+            Row::Store { last_position, .. } => {
+                active.counters.last_position = active.counters.last_position.max(*last_position);
+            }
+        }
+        active.bytes += 256;
+        Ok(())
+    }
+
+    /// Takes away an instance with its mailbox, timers and history.
+    fn deleted(&mut self, tables: &dyn Tables, deleted: &DeletedRecord) -> Result<(), StoreError> {
+        let key = keys::address_key(&deleted.address);
+        let beneath = self.runs_beneath(tables, &key, None)?;
+        let active = &mut self.active;
+        for number in &deleted.mailbox {
+            active.rows.insert(keys::mailbox(&key, *number), None);
+        }
+        active.timers(&deleted.timers_cleared, &[]);
+        let dirty = active.instances.entry(key.clone()).or_insert_with(|| {
+            Box::new(Dirty {
+                base: Some(deleted.before.clone()),
+                row: Change::Gone,
+                runs: Vec::new(),
+                cut: true,
+            })
+        });
+        dirty.row = Change::Gone;
+        dirty.cut = true;
+        for run in beneath.iter().chain(&std::mem::take(&mut dirty.runs)) {
+            active.rows.insert(keys::run(&key, run.incarnation, run.first), None);
+            for position in &run.positions {
+                active.history.insert(position.to_be_bytes(), None);
+            }
+        }
+        active.counters.instances = active.counters.instances.saturating_sub(1);
+        active.bytes += INSTANCE_OVERHEAD + deleted.turns as usize * HISTORY_OVERHEAD;
+        Ok(())
+    }
+
+    /// The runs of an instance in the tables and the sealed generation that still count, ascending; only those
+    /// from key `from` on when it is given.
+    pub(crate) fn runs_beneath(
+        &self,
+        tables: &dyn Tables,
+        address_key: &[u8],
+        from: Option<&[u8]>,
+    ) -> Result<Vec<Run>, StoreError> {
+        let prefix = keys::prefixed(keys::RUNS, address_key);
+        let end = keys::after_prefix(&prefix);
+        let mut runs = Vec::new();
+        for pair in self.rows(tables, from.unwrap_or(&prefix), &end) {
+            let (key, row) = pair?;
+            let positions: Vec<u64> =
+                codec::read_row(&row).map_err(|e| e.at(&tables.place(Table::Rows), 0))?;
+            let incarnation =
+                key[prefix.len()..].first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+            runs.push(Run { incarnation, first: keys::run_first(&key), positions });
+        }
+        let cut = self.active.instances.get(address_key).is_some_and(|dirty| dirty.cut);
+        if let Some(sealed) = self.sealed.as_ref().filter(|_| !cut) {
+            if let Some(dirty) = sealed.instances.get(address_key) {
+                runs.extend(dirty.runs.iter().cloned());
+            }
+        }
+        Ok(runs)
+    }
+
+    /// The instance in memory, if it differs from the tables.
+    pub(crate) fn dirty(&self, address_key: &[u8]) -> Option<&Dirty> {
+        let beneath = || self.sealed.as_ref()?.instances.get(address_key);
+        self.active.instances.get(address_key).or_else(beneath).map(|dirty| &**dirty)
+    }
+
+    /// The outcome in memory.
+    pub(crate) fn outcome(&self, id: &EventId) -> Option<&OutcomeRecord> {
+        let beneath = || self.sealed.as_ref()?.outcomes.get(id);
+        self.active.outcomes.get(id).or_else(beneath)
+    }
+
+    fn has(&self, tables: &dyn Tables, key: &[u8]) -> Result<bool, StoreError> {
+        let beneath = || self.sealed.as_ref()?.rows.get(key);
+        match self.active.rows.get(key).or_else(beneath) {
+            Some(row) => Ok(row.is_some()),
+            None => Ok(tables.row(Table::Rows, key)?.is_some()),
+        }
+    }
+
+    /// The rows with keys from `from` on and before `to`, other than instances, runs in memory and indexes.
+    pub(crate) fn rows<'a>(&'a self, tables: &'a dyn Tables, from: &[u8], to: &[u8]) -> Merged<'a> {
+        let range = || (std::ops::Bound::Included(from), std::ops::Bound::Excluded(to));
+        Merged {
+            active: lift(self.active.rows.range::<[u8], _>(range())),
+            sealed: match &self.sealed {
+                Some(sealed) => lift(sealed.rows.range::<[u8], _>(range())),
+                None => nothing(),
+            },
+            tables: tables.scan(Table::Rows, from, to).peekable(),
+        }
+    }
+
+    /// History rows with positions from `from` on.
+    pub(crate) fn history<'a>(&'a self, tables: &'a dyn Tables, from: u64) -> Merged<'a> {
+        let from = from.to_be_bytes();
+        Merged {
+            active: lift(self.active.history.range(from..)),
+            sealed: match &self.sealed {
+                Some(sealed) => lift(sealed.history.range(from..)),
+                None => nothing(),
+            },
+            tables: tables.scan(Table::History, &from, &[u8::MAX; 9]).peekable(),
+        }
+    }
+
+    /// The history row at that position.
+    pub(crate) fn history_row(
+        &self,
+        tables: &dyn Tables,
+        position: u64,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = position.to_be_bytes();
+        let beneath = || self.sealed.as_ref()?.history.get(&key);
+        match self.active.history.get(&key).or_else(beneath) {
+            Some(row) => Ok(row.as_ref().map(|slice| slice.as_slice().to_vec())),
+            None => tables.row(Table::History, &key),
+        }
+    }
+
+    /// Seals the active generation, so that it can be moved into the tables. None must be sealed.
+    pub(crate) fn seal(&mut self) -> Arc<Generation> {
+        let counters = self.active.counters.clone();
+        let sealed =
+            Arc::new(std::mem::replace(&mut self.active, Generation { counters, ..Default::default() }));
+        self.sealed = Some(sealed.clone());
+        sealed
+    }
+}
+
+impl Generation {
+    fn definition(&mut self, row: Slice) {
+        self.counters.definitions += 1;
+        self.rows.insert(keys::numbered(keys::DEFINITIONS, self.counters.definitions), Some(row));
+    }
+
+    fn turn(&mut self, turn: &TurnRecord, parts: &Parts, buffer: &Arc<Vec<u8>>) {
+        let TurnRecord { entry, instance, .. } = turn;
+        let address = &instance.address;
+        let history = Slice::new(buffer, &parts.history);
+        self.history.insert(entry.position.to_be_bytes(), Some(history));
+        self.bytes += HISTORY_OVERHEAD;
+        let dirty = self.put(
+            keys::address_key(address),
+            turn.before.as_ref(),
+            Slice::new(buffer, &parts.row),
+            instance.index_keys(),
+        );
+        dirty.extend_runs(instance.incarnation, entry.sequence, entry.position);
+        if let Some(until) = turn.outcome_until {
+            let outcome = Some(entry.outcome.clone());
+            let (address, fingerprint, at) = (address.clone(), turn.fingerprint, entry.at);
+            self.outcome(entry.cause.id(), OutcomeRecord { address, fingerprint, outcome, at, until });
+        }
+        self.taken_from(turn.source, address);
+        self.timers(&turn.timers_cleared, &turn.timers_set);
+        let counters = &mut self.counters;
+        counters.instances += u64::from(turn.before.is_none());
+        counters.last_position = counters.last_position.max(entry.position);
+        counters.latest = counters.latest.max(entry.at);
+    }
+
+    fn queued(&mut self, queued: &Queued, row: Slice) {
+        self.taken_from(queued.source, &queued.address);
+        self.rows.insert(keys::mailbox(&keys::address_key(&queued.address), queued.number), Some(row));
+        if let Some(until) = queued.outcome_until {
+            let Queued { address, fingerprint, event, .. } = queued;
+            let (address, fingerprint) = (address.clone(), *fingerprint);
+            let outcome = OutcomeRecord { address, fingerprint, outcome: None, at: event.time, until };
+            self.outcome(&event.id, outcome);
+        }
+    }
+
+    /// Notes the row of an instance. `beneath` is what the indexes held of it just before.
+    fn put(
+        &mut self,
+        key: Vec<u8>,
+        beneath: Option<&IndexKeys>,
+        row: Slice,
+        index_keys: IndexKeys,
+    ) -> &mut Dirty {
+        let bytes = &mut self.bytes;
+        let length = key.len();
+        let dirty = self.instances.entry(key).or_insert_with(|| {
+            *bytes += INSTANCE_OVERHEAD + length;
+            Box::new(Dirty { base: beneath.cloned(), row: Change::Gone, runs: Vec::new(), cut: false })
+        });
+        dirty.row = Change::Put(row, index_keys);
+        dirty
+    }
+
+    fn history(&mut self, address: &Address, incarnation: u32, sequence: u64, position: u64, row: Slice) {
+        self.history.insert(position.to_be_bytes(), Some(row));
+        if let Some(dirty) = self.instances.get_mut(&keys::address_key(address)) {
+            dirty.extend_runs(incarnation, sequence, position);
+        } else {
+            // An import whose instance is in the sealed generation already: a run of its own will do.
+            let key = keys::run(&keys::address_key(address), incarnation, sequence);
+            self.rows.insert(key, Some(Slice::owned(codec::row(&[position].as_slice()))));
+        }
+    }
+
+    fn outcome(&mut self, id: &EventId, outcome: OutcomeRecord) {
+        if self.outcomes.insert(id.clone(), outcome).is_none() {
+            self.bytes += OUTCOME_OVERHEAD;
+        }
+    }
+
+    fn taken_from(&mut self, source: Source, address: &Address) {
+        match source {
+            Source::Direct => {}
+            Source::Mailbox(number) => {
+                self.rows.insert(keys::mailbox(&keys::address_key(address), number), None);
+            }
+            Source::Outbox(number) => {
+                self.rows.insert(keys::numbered(keys::OUTBOX, number.0), None);
+            }
+        }
+    }
+
+    fn timers(&mut self, cleared: &[TimerKey], set: &[TimerKey]) {
+        for timer in cleared {
+            self.rows.insert(keys::timer(timer), None);
+        }
+        for timer in set {
+            self.rows.insert(keys::timer(timer), Some(Slice::owned(codec::row(timer))));
+            self.bytes += INSTANCE_OVERHEAD;
+        }
+    }
+
+    /// All writes to [`Table::Rows`], ascending by key, each key once; the marker is among them.
+    pub(crate) fn table_rows(&self) -> Vec<(Vec<u8>, Option<Slice>)> {
+        let mut writes: Vec<(Vec<u8>, Option<Slice>)> =
+            Vec::with_capacity(self.rows.len() + 3 * self.instances.len());
+        writes.push((keys::MARKER.to_vec(), Some(Slice::owned(codec::row(&self.counters)))));
+        writes.extend(self.rows.iter().map(|(key, row)| (key.clone(), row.clone())));
+        for (key, dirty) in &self.instances {
+            dirty.table_rows(key, &mut writes);
+        }
+        // Stable, so that of equal keys the later one is what counts: a run that replaces a removed one.
+        writes.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut unique: Vec<(Vec<u8>, Option<Slice>)> = Vec::with_capacity(writes.len());
+        for write in writes {
+            match unique.last_mut() {
+                Some(last) if last.0 == write.0 => *last = write,
+                _ => unique.push(write),
+            }
+        }
+        unique
+    }
+
+    /// All writes to [`Table::Outcomes`], ascending by key.
+    pub(crate) fn table_outcomes(&self) -> Vec<(&EventId, &OutcomeRecord)> {
+        let mut writes: Vec<_> = self.outcomes.iter().collect();
+        writes.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        writes
+    }
+
+    /// Forgets outcomes that have expired. Only for a generation that nothing lies beneath.
+    pub(crate) fn forget_expired(&mut self) {
+        let latest = self.counters.latest;
+        self.outcomes.retain(|_, outcome| !reclaimable(outcome.until, latest));
+    }
+}
+
+impl Dirty {
+    fn extend_runs(&mut self, incarnation: u32, sequence: u64, position: u64) {
+        if let Some(run) = self.runs.last_mut() {
+            if run.incarnation == incarnation && run.first + run.positions.len() as u64 == sequence {
+                run.positions.push(position);
+                return;
+            }
+        }
+        self.runs.push(Run { incarnation, first: sequence, positions: vec![position] });
+    }
+
+    /// Appends what the tables must be told of this instance.
+    fn table_rows(&self, key: &[u8], writes: &mut Vec<(Vec<u8>, Option<Slice>)>) {
+        let now = match &self.row {
+            Change::Put(row, index_keys) => {
+                writes.push((keys::instance(key), Some(row.clone())));
+                Some(index_keys)
+            }
+            Change::Gone => {
+                writes.push((keys::instance(key), None));
+                None
+            }
+        };
+        for run in &self.runs {
+            let row = Slice::owned(codec::row(&run.positions));
+            writes.push((keys::run(key, run.incarnation, run.first), Some(row)));
+        }
+        let before = self.base.as_ref().map(|base| keys::indexes(key, base)).unwrap_or_default();
+        let after = now.map(|now| keys::indexes(key, now)).unwrap_or_default();
+        for gone in before.difference(&after) {
+            writes.push((gone.clone(), None));
+        }
+        for fresh in after.difference(&before) {
+            writes.push((fresh.clone(), Some(Slice::owned(Vec::new()))));
+        }
+    }
+}
+
+/// May an outcome that is remembered until `until` be forgotten for good? The latest time seen may be ahead of
+/// the caller's clock when that was set back, so an hour is left: at half, a common clock correction after a
+/// restart would do harm; at twice, nothing is gained.
+pub(crate) fn reclaimable(until: Time, latest: Time) -> bool {
+    const MARGIN_MS: i64 = 3_600_000;
+    until.0 < latest.0.saturating_sub(MARGIN_MS)
+}
+
+type Layer<'a> = Peekable<Box<dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + 'a>>;
+
+/// The rows of several layers, ascending, the uppermost layer's word on each key.
+pub(crate) struct Merged<'a> {
+    active: Layer<'a>,
+    sealed: Layer<'a>,
+    tables: Peekable<Pairs<'a>>,
+}
+
+fn nothing<'a>() -> Layer<'a> {
+    let empty: Box<dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + 'a> = Box::new(std::iter::empty());
+    empty.peekable()
+}
+
+fn lift<'a, K: AsRef<[u8]> + 'a>(range: impl Iterator<Item = (&'a K, &'a Option<Slice>)> + 'a) -> Layer<'a> {
+    let pairs: Box<dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + 'a> =
+        Box::new(range.map(|(key, row)| (key.as_ref(), row.as_ref().map(Slice::as_slice))));
+    pairs.peekable()
+}
+
+impl Iterator for Merged<'_> {
+    type Item = Result<(Vec<u8>, Vec<u8>), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(Err(_)) = self.tables.peek() {
+                return self.tables.next();
+            }
+            let table_key =
+                self.tables.peek().and_then(|pair| pair.as_ref().ok()).map(|pair| pair.0.as_slice());
+            let active_key = self.active.peek().map(|pair| pair.0);
+            let sealed_key = self.sealed.peek().map(|pair| pair.0);
+            let least = [active_key, sealed_key, table_key].into_iter().flatten().min()?;
+            let (in_active, in_sealed, in_tables) =
+                (active_key == Some(least), sealed_key == Some(least), table_key == Some(least));
+            let active = if in_active { self.active.next() } else { None };
+            let sealed = if in_sealed { self.sealed.next() } else { None };
+            let table = if in_tables { self.tables.next() } else { None };
+            match active.or(sealed) {
+                Some((key, Some(row))) => return Some(Ok((key.to_vec(), row.to_vec()))),
+                Some((_, None)) => {}
+                None => return table,
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What lies beneath the memory: three tables of rows in the order of their keys.
+//!
+//! It refuses to know what keys and rows mean.
+//!
+//! Its one invariant: a scan answers every row of its range once, ascending by key.
+
+use crate::contract::StoreError;
+use std::path::PathBuf;
+
+/// The three tables. They are apart because they live differently: rows are overwritten in place, history only
+/// grows at its end (so its files are never merged with each other), outcomes are random keys that expire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Table {
+    /// Everything else; see [`crate::keys`] for what is in it.
+    Rows,
+    /// Position to history row.
+    History,
+    /// Event id to outcome row.
+    Outcomes,
+}
+
+/// A key and its row.
+pub(crate) type Pair = (Vec<u8>, Vec<u8>);
+
+/// Rows, lazily, ascending by key.
+pub(crate) type Pairs<'a> = Box<dyn Iterator<Item = Result<Pair, StoreError>> + 'a>;
+
+/// Tables that were written in bulk and are read in order.
+pub(crate) trait Tables: Send + Sync {
+    /// The row under that key.
+    fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Rows with keys from `from` on and before `to`.
+    fn scan(&self, table: Table, from: &[u8], to: &[u8]) -> Pairs<'_>;
+
+    /// The last key from `from` on and before `to`.
+    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Bytes on disk.
+    fn bytes(&self) -> u64;
+
+    /// Name of the engine.
+    fn engine(&self) -> &'static str;
+
+    /// Where a table lies, for messages.
+    fn place(&self, table: Table) -> PathBuf;
+}
+
+/// Nothing lies beneath: everything is in memory.
+#[derive(Debug)]
+pub(crate) struct NoTables;
+
+impl Tables for NoTables {
+    fn row(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    fn scan(&self, _: Table, _: &[u8], _: &[u8]) -> Pairs<'_> {
+        Box::new(std::iter::empty())
+    }
+
+    fn last(&self, _: Table, _: &[u8], _: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+
+    fn engine(&self) -> &'static str {
+        "memory"
+    }
+
+    fn place(&self, table: Table) -> PathBuf {
+        PathBuf::from(format!("memory/{table:?}"))
+    }
+}
