@@ -12,6 +12,7 @@ mod child;
 mod http;
 mod load;
 mod machine;
+mod node;
 mod peers;
 mod report;
 mod scratch;

@@ -9,8 +9,8 @@ Promise.withResolvers ??= () => {
 };
 const restate = await import("@restatedev/restate-sdk");
 
-const cycle = restate.object({
-  name: "cycle",
+const turn = restate.object({
+  name: "turn",
   handlers: {
     step: async (context, event) => {
       const machine = (await context.get("machine")) ?? { state: "outer.middle.left.idle", count: 0, limit: 1e9 };
@@ -24,4 +24,4 @@ const cycle = restate.object({
   },
 });
 
-restate.serve({ services: [cycle], port: Number(process.argv[2]) });
+restate.serve({ services: [turn], port: Number(process.argv[2]) });
