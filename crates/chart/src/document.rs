@@ -354,7 +354,12 @@ impl<'a> Builder<'a> {
                         }
                         _ => {
                             let message = format!("a key must be text, this is {}", node.noun());
-                            return Err(self.fail(Code::WrongType, node.span.clone(), message, "put it in quotes"));
+                            return Err(self.fail(
+                                Code::WrongType,
+                                node.span.clone(),
+                                message,
+                                "put it in quotes",
+                            ));
                         }
                     };
                     *key = Some((text, node.span));

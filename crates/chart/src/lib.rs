@@ -28,3 +28,8 @@ pub use model::{STATE_DEPTH_MAX, STATES_MAX, StateKind, Unhandled};
 pub use reader::{ChartDefinition, FINDINGS_MAX, Outcome, read};
 pub use run::{MICROSTEPS_MAX, TURN_COST_MAX};
 pub use shape::Shape;
+
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod semantics_tests;

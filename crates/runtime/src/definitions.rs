@@ -67,7 +67,7 @@ impl Definitions {
 fn compile(record: &DefinitionRecord) -> Result<Arc<Definition>, StartError> {
     let outcome = everstate_chart::read(&record.id.to_string(), &record.source);
     match outcome.definition {
-        Some(chart) => Ok(Arc::new(chart.into_definition())),
+        Some(chart) => Ok(Arc::new(chart.to_definition())),
         None => {
             let problem =
                 outcome.findings.first().map_or("no reason given".into(), |finding| finding.message.clone());

@@ -11,8 +11,8 @@
 use crate::contract::StoreError;
 use crate::export::Row;
 use everstate_kernel::{
-    Address, DeadLetter, DefinitionRecord, DeletedRecord, EventId, HistoryEntry, IndexKeys, Instance, OutcomeRecord,
-    Queued, Record, RowRecord, Sent, Serial, Source, Time, TimerKey, TurnRecord,
+    Address, DeadLetter, DefinitionRecord, DeletedRecord, EventId, HistoryEntry, IndexKeys, Instance,
+    OutcomeRecord, Queued, Record, RowRecord, Sent, Serial, Source, Time, TimerKey, TurnRecord,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -317,3 +317,6 @@ impl postcard::ser_flavors::Flavor for Appending<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,8 @@ mod folder;
 mod journal;
 mod metrics;
 mod recovery;
+#[cfg(test)]
+mod tests;
 mod trees;
 
 pub use metrics::Stats;
@@ -235,6 +237,13 @@ impl Embedded {
         self.shared.wait_for_tables()?;
         self.shared.seal();
         self.shared.wait_for_tables()
+    }
+
+    /// Merges the tables' files until each row is in one of them. It rewrites everything, so it is for tests and
+    /// for an operator who wants the space of what was removed back at once.
+    pub fn merge_fully(&mut self) -> Result<(), StoreError> {
+        let _merging = lock(&self.shared.merging);
+        self.shared.reading.tables.merge_fully()
     }
 
     /// See [`Handle::backup`].

@@ -274,6 +274,9 @@ impl Layers {
                 runs.extend(dirty.runs.iter().cloned());
             }
         }
+        // While the sealed generation is moved, its runs may be in the tables already.
+        runs.sort_by_key(|run| (run.incarnation, run.first));
+        runs.dedup();
         Ok(runs)
     }
 

@@ -15,6 +15,11 @@ mod memory;
 mod reading;
 mod tables;
 
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod world;
+
 pub use contract::{InstanceLine, Page, Query, Reader, Store, StoreError, Summary};
 pub use embedded::{Dropped, Embedded, Handle, Options, Recovery, Stats, open};
 pub use export::{InstanceRow, Portable, Row, export, import};

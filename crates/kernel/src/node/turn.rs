@@ -347,6 +347,7 @@ impl Node {
         let (mut cleared, mut set, mut sends, mut log) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         if let Source::Mailbox(number) = source {
             live.mailbox.retain(|waiting| waiting.queued.number != number);
+            live.row.mailbox_len = live.mailbox.len() as u32;
             if let Some(retry) = live.row.retry.take_if(|retry| retry.number == number) {
                 cleared.push(retry_key(address, retry.due));
             }

@@ -109,5 +109,8 @@ async fn a_start_is_idempotent_by_its_id_and_refused_for_a_taken_address() {
     assert!(matches!(start("one").await, Ok(Decision::Decided { duplicate: true, .. })));
     assert!(matches!(start("two").await, Err(CallError::Refused(Refusal::InstanceExists(_)))));
     handle.delete(address("a")).await.expect("it is deleted");
-    assert!(matches!(handle.delete(address("a")).await, Err(CallError::Refused(Refusal::UnknownInstance(_)))));
+    assert!(matches!(
+        handle.delete(address("a")).await,
+        Err(CallError::Refused(Refusal::UnknownInstance(_)))
+    ));
 }

@@ -1,8 +1,8 @@
 //! A small machine for tests: it counts, defers, faults, sets timers and sends, as its events say.
 
 use everstate_kernel::{
-    Address, Behaviour, Create, Definition, DefinitionId, Description, Durability, Effect, Event, EventId, Fault,
-    FaultCode, Handled, Json, Labels, Next, Policy, Sender, Span, State, Time, Turn, Waiting,
+    Address, Behaviour, Create, Definition, DefinitionId, Description, Durability, Effect, Event, EventId,
+    Fault, FaultCode, Handled, Json, Labels, Next, Policy, Sender, Span, State, Time, Turn, Waiting,
 };
 use everstate_runtime::{Handle, Options, Runtime};
 use everstate_store::{Memory, Store};
@@ -86,7 +86,11 @@ impl Behaviour for Counter {
 
 pub fn definition() -> Arc<Definition> {
     let policy = Policy { create: Create::OnDemand, durability: Durability::Process, ..Policy::default() };
-    Arc::new(Definition { id: DefinitionId::new("counter", "v1").expect("a name"), behaviour: Arc::new(Counter), policy })
+    Arc::new(Definition {
+        id: DefinitionId::new("counter", "v1").expect("a name"),
+        behaviour: Arc::new(Counter),
+        policy,
+    })
 }
 
 pub fn address(id: &str) -> Address {

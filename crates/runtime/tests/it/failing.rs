@@ -97,7 +97,10 @@ async fn a_broken_store_ends_the_node_and_says_so() {
     let (_runtime, handle) = node_over(store, Options::default()).await;
     for id in ["1", "2"] {
         let refused = handle.send(address("a"), event(id, "add")).await;
-        assert!(matches!(&refused, Err(CallError::Failed(why)) if why.contains("a test broke it")), "{refused:?}");
+        assert!(
+            matches!(&refused, Err(CallError::Failed(why)) if why.contains("a test broke it")),
+            "{refused:?}"
+        );
     }
     assert!(handle.failure().is_some());
 }

@@ -9,7 +9,10 @@ async fn a_follower_sees_every_turn_once_and_in_order() {
     let (_runtime, handle) = node().await;
     let mut follower = handle.follow();
     let since = follower.since();
-    handle.send_many((0..500).map(|n| (address("a"), event(&n.to_string(), "add"))).collect()).await.expect("taken");
+    handle
+        .send_many((0..500).map(|n| (address("a"), event(&n.to_string(), "add"))).collect())
+        .await
+        .expect("taken");
     // 500 events, and the start of the instance.
     for expected in since + 1..=since + 501 {
         assert_eq!(follower.next().await.expect("the node runs").entry.position, expected);

@@ -215,7 +215,12 @@ impl Journal {
         // What was written so far must be on the disk before anything can follow in another file, or a power cut
         // could keep the later and lose the earlier. What is pending goes to the new segment.
         let first = self.next_sequence - self.pending_blocks();
-        let (path, spare_length) = self.spare(room.max(self.segment_bytes))?;
+        let (path, spare_length) = match self.spare(room.max(self.segment_bytes)) {
+            Err(StoreError::Io { action, source }) => {
+                return Err(self.poison(&format!("{action}, after"), source));
+            }
+            other => other?,
+        };
         if let Err(error) = self.current.file.sync() {
             self.shelf().spares.push((path, spare_length));
             return Err(self.poison("syncing", error));

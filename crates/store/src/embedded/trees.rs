@@ -31,6 +31,9 @@ const NEWEST: SeqNo = SeqNo::MAX;
 /// 100 ns each. Half would make bulk loads wait more often, twice would double the cost of a read meanwhile.
 const RUNS_MAX: usize = 24;
 
+/// How long a file of a table gets when everything is merged; what the trees do by themselves, too.
+const FILE_BYTES: u64 = 64 << 20;
+
 struct Tree {
     tree: AnyTree,
     sequence: SequenceNumberCounter,
@@ -115,6 +118,16 @@ impl Trees {
             more |= tree.tree.current_version().id() != before;
         }
         Ok(more)
+    }
+
+    /// Merges everything into the last level.
+    pub(crate) fn merge_fully(&self) -> Result<(), StoreError> {
+        for tree in [&self.rows, &self.history, &self.outcomes] {
+            tree.tree
+                .major_compact(FILE_BYTES, tree.sequence.get())
+                .map_err(|error| failed("compacting", &tree.folder, error))?;
+        }
+        Ok(())
     }
 
     /// Must moving in wait until runs are merged?

@@ -1,0 +1,205 @@
+//! A store as simple as can be: every table is a map, and every record is checked against the tables as it is
+//! applied. It refuses to know the node; whatever the records say that cannot be, it panics over.
+
+use everstate_kernel::{
+    Address, Cause, DeadLetter, DefinitionRecord, EventId, HistoryEntry, IndexKeys, Instance, Loaded,
+    OutcomeRecord, Queued, Record, Sent, Serial, Source, Status, Time, TimerKey, Touches, TurnRecord,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+/// All tables, and what checks the records.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Disk {
+    pub(crate) definitions: Vec<DefinitionRecord>,
+    pub(crate) instances: BTreeMap<Address, Instance>,
+    pub(crate) indexes: BTreeMap<Address, IndexKeys>,
+    pub(crate) history: BTreeMap<Address, Vec<HistoryEntry>>,
+    pub(crate) outcomes: BTreeMap<EventId, OutcomeRecord>,
+    pub(crate) mailboxes: BTreeMap<(Address, u64), Queued>,
+    pub(crate) outbox: BTreeMap<Serial, Sent>,
+    pub(crate) timers: BTreeSet<TimerKey>,
+    pub(crate) letters: BTreeMap<Serial, DeadLetter>,
+    pub(crate) position: u64,
+    /// Every number that was ever in the outbox.
+    sent: BTreeSet<Serial>,
+    /// Every event that was decided, and until when that is remembered.
+    decided: BTreeMap<EventId, Time>,
+}
+
+impl Disk {
+    pub(crate) fn apply(&mut self, records: &[Record]) {
+        for record in records {
+            self.apply_one(record);
+        }
+    }
+
+    fn apply_one(&mut self, record: &Record) {
+        match record {
+            Record::Definition(definition) => {
+                assert!(self.definitions.iter().all(|put| put.id != definition.id), "put twice");
+                self.definitions.push(definition.clone());
+            }
+            Record::Turn(turn) => self.turn(turn),
+            Record::Queued(queued) => self.queued(queued),
+            Record::Sent(sent) => {
+                assert!(self.sent.insert(sent.number), "number {:?} was sent twice", sent.number);
+                self.outbox.insert(sent.number, sent.clone());
+            }
+            Record::Row(row) => {
+                let before = self.instances.insert(row.instance.address.clone(), row.instance.clone());
+                let before = before.expect("a row changes that is not there");
+                assert_eq!(before.index_keys(), row.instance.index_keys(), "a row's index keys changed");
+                assert_eq!((before.turns, before.state), (row.instance.turns, row.instance.state.clone()));
+                self.timers(&row.timers_cleared, &row.timers_set);
+            }
+            Record::DeadLetter(letter) => {
+                assert!(
+                    self.letters.insert(letter.number, letter.clone()).is_none(),
+                    "a letter's number twice"
+                );
+            }
+            Record::DeadLetterGone(number) => {
+                let letter = self.letters.remove(number).expect("a letter goes that is not there");
+                self.decided.remove(&letter.event.id);
+            }
+            Record::Outcome(id, outcome) => {
+                self.decide(id, outcome.at, Some(outcome.until));
+                self.outcomes.insert(id.clone(), outcome.clone());
+            }
+            Record::SentGone(number) => {
+                assert!(self.outbox.remove(number).is_some(), "{number:?} leaves the outbox twice");
+            }
+            Record::Deleted(deleted) => {
+                let row = self.instances.remove(&deleted.address).expect("a deleted instance exists");
+                assert_eq!((row.incarnation, row.turns), (deleted.incarnation, deleted.turns));
+                assert_eq!(self.indexes.remove(&deleted.address).as_ref(), Some(&deleted.before));
+                self.timers(&deleted.timers_cleared, &[]);
+                self.history.remove(&deleted.address);
+                for number in &deleted.mailbox {
+                    let queued = self.mailboxes.remove(&(deleted.address.clone(), *number));
+                    assert!(queued.is_some(), "a deleted mailbox holds {number}");
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self, turn: &TurnRecord) {
+        let TurnRecord { entry, instance, .. } = turn;
+        let address = &instance.address;
+        self.position += 1;
+        assert_eq!(entry.position, self.position, "positions ascend by one");
+        let history = self.history.entry(address.clone()).or_default();
+        assert_eq!(entry.sequence, history.len() as u64 + 1, "sequences of {address} ascend by one");
+        assert_eq!(entry.sequence, instance.turns);
+        history.push(entry.clone());
+        let held = self.indexes.insert(address.clone(), instance.index_keys());
+        assert_eq!(held, turn.before, "the indexes of {address} hold what the turn replaces");
+        self.instances.insert(address.clone(), instance.clone());
+        match turn.source {
+            Source::Direct => {}
+            Source::Mailbox(number) => {
+                let queued = self.mailboxes.remove(&(address.clone(), number));
+                let queued = queued.expect("an event taken from a mailbox was in it");
+                assert_eq!(Cause::Event(queued.event), entry.cause);
+            }
+            Source::Outbox(number) => {
+                assert!(self.outbox.remove(&number).is_some(), "{number:?} leaves the outbox twice");
+            }
+        }
+        self.timers(&turn.timers_cleared, &turn.timers_set);
+        let id = entry.cause.id();
+        self.decide(id, entry.at, turn.outcome_until);
+        if let Some(until) = turn.outcome_until {
+            let (address, fingerprint, at) = (address.clone(), turn.fingerprint, entry.at);
+            let outcome = Some(entry.outcome.clone());
+            self.outcomes.insert(id.clone(), OutcomeRecord { address, fingerprint, outcome, at, until });
+        }
+    }
+
+    fn queued(&mut self, queued: &Queued) {
+        let key = (queued.address.clone(), queued.number);
+        if let Some(before) = self.mailboxes.insert(key, queued.clone()) {
+            assert_ne!(before.deferred, queued.deferred, "it says nothing new");
+            assert_eq!(before, Queued { deferred: before.deferred, ..queued.clone() });
+            return;
+        }
+        if let Source::Outbox(number) = queued.source {
+            assert!(self.outbox.remove(&number).is_some(), "{number:?} leaves the outbox twice");
+        }
+        if let Some(until) = queued.outcome_until {
+            let pending = OutcomeRecord {
+                address: queued.address.clone(),
+                fingerprint: queued.fingerprint,
+                outcome: None,
+                at: queued.event.time,
+                until,
+            };
+            self.outcomes.insert(queued.event.id.clone(), pending);
+        }
+    }
+
+    /// No event is decided twice, as long as that is remembered.
+    fn decide(&mut self, id: &EventId, at: Time, until: Option<Time>) {
+        let earlier = self.decided.insert(id.clone(), until.unwrap_or(Time::END));
+        assert!(earlier.is_none_or(|earlier| earlier <= at), "{id} is decided twice");
+    }
+
+    fn timers(&mut self, cleared: &[TimerKey], set: &[TimerKey]) {
+        for key in cleared {
+            assert!(self.timers.remove(key), "{key:?} is cleared and was not set");
+        }
+        for key in set {
+            assert!(self.timers.insert(key.clone()), "{key:?} is set twice");
+        }
+    }
+
+    /// What must hold between the tables after every commit.
+    pub(crate) fn check(&self) {
+        let mut timers = BTreeSet::new();
+        for (address, row) in &self.instances {
+            assert_eq!(self.mailbox(address).count(), row.mailbox_len as usize, "events of {address}");
+            let key = |due, generation| TimerKey { due, address: address.clone(), generation };
+            timers.extend(row.timers.iter().map(|timer| key(timer.due, Some(timer.generation))));
+            timers.extend(row.retry.iter().map(|retry| key(retry.due, None)));
+            if let Some(retry) = &row.retry {
+                assert!(self.mailboxes.contains_key(&(address.clone(), retry.number)), "retry of nothing");
+            } else {
+                let stuck = self.mailbox(address).find(|queued| !queued.deferred);
+                assert_eq!(stuck, None, "{address} could take an event and does not");
+            }
+            if matches!(row.status, Status::Final(_)) {
+                assert_eq!(self.mailbox(address).count(), 0, "{address} has ended and holds events");
+            }
+        }
+        assert_eq!(self.timers, timers, "the table of timers is that of the rows");
+        for (address, _) in self.mailboxes.keys() {
+            assert!(self.instances.contains_key(address), "a mailbox of nobody: {address}");
+        }
+    }
+
+    pub(crate) fn mailbox(&self, address: &Address) -> impl Iterator<Item = &Queued> {
+        let range = (address.clone(), 0)..=(address.clone(), u64::MAX);
+        self.mailboxes.range(range).map(|(_, queued)| queued)
+    }
+
+    pub(crate) fn hydrate(&self, touches: &Touches) -> Loaded {
+        let row = |address: &Address| {
+            let row = self.instances.get(address)?.clone();
+            Some((row, self.mailbox(address).cloned().collect()))
+        };
+        Loaded {
+            instances: touches.addresses.iter().map(|address| (address.clone(), row(address))).collect(),
+            outcomes: touches.ids.iter().map(|id| (id.clone(), self.outcomes.get(id).cloned())).collect(),
+        }
+    }
+
+    /// At most `limit` timers after `after`, and whether these are all.
+    pub(crate) fn timers_after(&self, after: Option<&TimerKey>, limit: usize) -> (Vec<TimerKey>, bool) {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let timers: Vec<TimerKey> =
+            self.timers.range((start, Bound::Unbounded)).take(limit).cloned().collect();
+        let complete = timers.len() < limit;
+        (timers, complete)
+    }
+}

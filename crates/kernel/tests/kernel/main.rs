@@ -1,0 +1,16 @@
+//! The kernel, driven by its contract from outside: tables of single rules, and random societies of machines.
+//! It refuses to know the kernel's insides; what is true is read from the records alone.
+
+mod deferral;
+mod disk;
+mod faults;
+mod ids;
+mod lifecycle;
+mod limits;
+mod properties;
+mod restore;
+mod script;
+mod timers;
+mod turns;
+mod vocabulary;
+mod world;

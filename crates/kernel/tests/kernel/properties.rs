@@ -1,0 +1,289 @@
+//! Random societies of machines: whatever they say to each other, and whatever befalls the node meanwhile, what
+//! becomes true is the same. A failure prints the deeds and the weather, which `play` plays again.
+
+use crate::script::Step;
+use crate::world::{FAIR, Weather, World, address};
+use everstate_kernel::{
+    Address, Answer, Cause, Event, EventId, Input, Record, Refusal, Sender, Serial, Span, Ticket,
+};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+const ADDRESSES: [&str; 6] = ["cup/1", "cup/2", "mule/1", "mule/2", "fly/1", "pot/1"];
+const MODES: [&str; 3] = ["idle", "open", "shut"];
+
+/// What comes from outside, and when.
+#[derive(Debug, Clone)]
+enum Deed {
+    Send(&'static str, Vec<Step>),
+    Start(&'static str, Vec<Step>),
+    Delete(&'static str),
+    Letters(bool),
+    Wait(u64),
+}
+
+fn addresses() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(&ADDRESSES[..])
+}
+
+fn modes() -> impl Strategy<Value = String> {
+    prop::sample::select(&MODES[..]).prop_map(str::to_owned)
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let leaf = prop_oneof![
+        4 => modes().prop_map(Step::Mode),
+        2 => modes().prop_map(Step::DeferIn),
+        1 => modes().prop_map(Step::RejectIn),
+        2 => (0..400i64).prop_map(Step::FaultUntil),
+        1 => Just(Step::Fault),
+        1 => Just(Step::Reject),
+        1 => Just(Step::Seed),
+        2 => Just(Step::Reply("7".into())),
+        1 => "[tu]".prop_map(Step::Cancel),
+        1 => Just(Step::Done("1".into())),
+    ];
+    let program = prop::collection::vec(leaf, 0..3);
+    program.prop_recursive(3, 24, 4, |inner| {
+        let node = prop_oneof![
+            4 => (addresses(), "[ab]", inner.clone())
+                .prop_map(|(to, event, then)| Step::Send(to.into(), event, then)),
+            2 => ("[tu]", 0..200u64, inner.clone())
+                .prop_map(|(name, delay, then)| Step::Timer(name, delay, "tick".into(), then)),
+            1 => (addresses(), "[tu]", 0..200u64, inner.clone())
+                .prop_map(|(to, name, delay, then)| Step::Later(to.into(), name, delay, "late".into(), then)),
+        ];
+        (inner, prop::collection::vec(node, 1..4)).prop_map(|(mut before, sends)| {
+            before.extend(sends);
+            before
+        })
+    })
+}
+
+fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+    let deed = prop_oneof![
+        12 => (addresses(), steps()).prop_map(|(to, steps)| Deed::Send(to, steps)),
+        2 => (addresses(), steps()).prop_map(|(to, steps)| Deed::Start(to, steps)),
+        1 => addresses().prop_map(Deed::Delete),
+        1 => any::<bool>().prop_map(Deed::Letters),
+        5 => (0..300u64).prop_map(Deed::Wait),
+    ];
+    prop::collection::vec(deed, 1..14)
+}
+
+/// Does all deeds, each `times` times over, and lets everything come to rest.
+fn play(deeds: &[Deed], weather: Weather, times: usize) -> World {
+    let mut world = World::new(weather);
+    for (place, deed) in deeds.iter().enumerate() {
+        for _ in 0..times {
+            deliver(&mut world, place, deed);
+        }
+        if place % 2 == 0 {
+            world.run();
+        }
+    }
+    world.advance(5_000);
+    world.audit();
+    world
+}
+
+/// Does one deed; when its commit fails, again, as a client does that hears nothing.
+fn deliver(world: &mut World, place: usize, deed: &Deed) {
+    let (ticket, input) = match deed {
+        Deed::Wait(ms) => return world.advance(*ms),
+        Deed::Letters(retry) => {
+            world.commit();
+            return world.take_letters(*retry);
+        }
+        Deed::Delete(of) => {
+            let ticket = world.ticket("delete");
+            (ticket, Input::Delete { ticket, address: address(of) })
+        }
+        Deed::Start(to, steps) => {
+            let id = format!("s{place}");
+            let ticket = world.ticket(&id);
+            let data = crate::script::data(steps);
+            let (address, id) = (address(to), EventId::parse(&id).unwrap());
+            (ticket, Input::Start { ticket, address, version: None, id, data })
+        }
+        Deed::Send(to, steps) => {
+            let id = format!("d{place}");
+            let ticket = world.ticket(&id);
+            let id = EventId::parse(&id).unwrap();
+            let (data, sender, time) = (crate::script::data(steps), Sender::Client, world.now);
+            let event = Event { id, name: Arc::from("do"), data, sender, time };
+            (ticket, Input::Event { ticket, to: address(to), event })
+        }
+    };
+    world.feed(input.clone());
+    while world.weather.batch == 1 && !world.answers.contains_key(&ticket) {
+        world.feed(input.clone());
+    }
+}
+
+fn weather() -> impl Strategy<Value = Weather> {
+    (0..4usize, 1..4usize, 0..4usize).prop_map(|(resident_max, refill, crash_every)| Weather {
+        resident_max,
+        refill,
+        crash_every,
+        ..FAIR
+    })
+}
+
+/// Events from each sending instance as each receiver decided them, but for those that a timer, the kernel or an
+/// operator sent.
+fn decided_sends(records: &[Record]) -> BTreeMap<(Address, Address), Vec<u64>> {
+    let mut sends: BTreeMap<_, Vec<u64>> = BTreeMap::new();
+    for record in records {
+        let Record::Turn(turn) = record else { continue };
+        let Cause::Event(event) = &turn.entry.cause else { continue };
+        let Sender::Instance(from) = &event.sender else { continue };
+        if &*event.name != "late" {
+            let number = event.id.as_str()[1..].parse().unwrap();
+            sends.entry((from.clone(), turn.instance.address.clone())).or_default().push(number);
+        }
+    }
+    sends
+}
+
+fn postpones(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match step {
+        Step::DeferIn(_) => true,
+        Step::Send(_, _, then) | Step::Timer(_, _, _, then) | Step::Later(_, _, _, _, then) => {
+            postpones(then)
+        }
+        _ => false,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn crashes_and_evictions_are_not_seen(deeds in deeds(), weather in weather()) {
+        let (calm, stormy) = (play(&deeds, FAIR, 1), play(&deeds, weather, 1));
+        prop_assert_eq!(&calm.transcript, &stormy.transcript);
+        prop_assert_eq!(calm.records, stormy.records);
+        prop_assert_eq!(calm.disk, stormy.disk);
+    }
+
+    #[test]
+    fn how_steps_are_batched_is_not_seen(deeds in deeds(), batch in 2..9usize, weather in weather()) {
+        // Letters are read from the disk, so a batch ends before them, and nothing else differs.
+        let (single, batched) = (play(&deeds, FAIR, 1), play(&deeds, Weather { batch, crash_every: 0, ..weather }, 1));
+        prop_assert_eq!(&single.records, &batched.records);
+        prop_assert_eq!(single.disk, batched.disk);
+    }
+
+    #[test]
+    fn a_failed_commit_and_a_second_try_are_not_seen(
+        deeds in deeds(),
+        failing in prop::collection::btree_set(0..40usize, 1..12),
+    ) {
+        // An operator looks again before trying again; all others just try again.
+        let deeds: Vec<Deed> = deeds.into_iter().filter(|deed| !matches!(deed, Deed::Letters(_))).collect();
+        let (calm, stormy) = (play(&deeds, FAIR, 1), play(&deeds, Weather { failing, ..FAIR }, 1));
+        prop_assert_eq!(calm.records, stormy.records);
+        prop_assert_eq!(calm.disk, stormy.disk);
+    }
+
+    #[test]
+    fn failed_batches_leave_a_world_without_contradictions(
+        deeds in deeds(),
+        failing in prop::collection::btree_set(0..20usize, 1..8),
+        batch in 2..6usize,
+    ) {
+        // What was lost with a batch is sent again; the disk checks itself, and each id has one outcome at most.
+        let mut world = play(&deeds, Weather { failing, batch, ..FAIR }, 1);
+        world.weather = FAIR;
+        for (place, deed) in deeds.iter().enumerate() {
+            if matches!(deed, Deed::Send(..) | Deed::Start(..)) {
+                deliver(&mut world, place, deed);
+                world.run();
+            }
+        }
+        world.audit();
+        for answer in world.answers.values() {
+            prop_assert!(!matches!(answer, Answer::Refused(Refusal::Conflict(_))));
+        }
+    }
+
+    #[test]
+    fn a_repeated_event_changes_nothing(deeds in deeds()) {
+        // `fly` forgets within the time of a play, and a letter that is retried is decided anew.
+        let once: Vec<Deed> = deeds
+            .into_iter()
+            .filter(|deed| matches!(deed, Deed::Send(to, _) | Deed::Start(to, _) if *to != "fly/1"))
+            .collect();
+        let (single, double) = (play(&once, FAIR, 1), play(&once, FAIR, 2));
+        prop_assert_eq!(single.records, double.records);
+        let mut late = play(&once, FAIR, 1);
+        for (place, deed) in once.iter().enumerate() {
+            deliver(&mut late, place, deed);
+            late.run();
+        }
+        // What nobody was there for may be taken now; everything else is as it was.
+        let decided = |world: &World| {
+            let turns = world.records.iter().filter_map(|record| match record {
+                Record::Turn(turn) => Some(turn.entry.cause.id().clone()),
+                _ => None,
+            });
+            turns.collect::<BTreeSet<_>>().len()
+                == world.records.iter().filter(|record| matches!(record, Record::Turn(_))).count()
+        };
+        prop_assert!(decided(&late));
+    }
+
+    #[test]
+    fn what_one_sends_to_another_arrives_in_order(deeds in deeds()) {
+        let in_order: Vec<Deed> = deeds
+            .into_iter()
+            .filter(|deed| match deed {
+                Deed::Send(_, steps) | Deed::Start(_, steps) => !postpones(steps),
+                Deed::Letters(_) | Deed::Delete(_) => false,
+                Deed::Wait(_) => true,
+            })
+            .collect();
+        let world = play(&in_order, FAIR, 1);
+        for ((from, to), numbers) in decided_sends(&world.records) {
+            prop_assert!(numbers.is_sorted(), "from {} to {}: {:?}", from, to, numbers);
+        }
+    }
+
+    #[test]
+    fn no_number_is_given_twice(deeds in deeds()) {
+        let world = play(&deeds, FAIR, 1);
+        let mut events = BTreeMap::new();
+        for record in &world.records {
+            let event = match record {
+                Record::Sent(sent) => &sent.event,
+                Record::Turn(turn) => match &turn.entry.cause {
+                    Cause::Event(event) => event,
+                    Cause::Start { .. } => continue,
+                },
+                _ => continue,
+            };
+            let seen = events.entry(event.id.clone()).or_insert_with(|| event.clone());
+            prop_assert_eq!(&*seen, event, "one id, one event");
+        }
+    }
+
+    #[test]
+    fn stale_and_repeated_wakes_change_nothing(deeds in deeds(), ms in 0..300u64) {
+        let mut world = play(&deeds, FAIR, 1);
+        let fired: Vec<_> = world.records.iter().flat_map(|record| match record {
+            Record::Turn(turn) => turn.timers_cleared.clone(),
+            Record::Row(row) => row.timers_cleared.clone(),
+            _ => Vec::new(),
+        }).collect();
+        let before = world.disk.clone();
+        world.now = world.now + Span(ms);
+        for key in fired.into_iter().filter(|key| !before.timers.contains(key)) {
+            world.feed(Input::Due(key));
+        }
+        world.feed(Input::Deliver(Serial(3), address("cup/1")));
+        let ticket = Ticket(u64::MAX);
+        prop_assert!(world.disk == before && !world.answers.contains_key(&ticket));
+    }
+}

@@ -1,0 +1,273 @@
+//! A machine that does what its events say. An event's data is a JSON string holding a program:
+//!
+//! ```text
+//! mode open; send pot/1 go { reply 1 }; timer t 100 tick { log late }
+//! ```
+//!
+//! Steps are parted by `;`, a program in braces goes with what is sent. Data that is no string is an empty program.
+//! It refuses to know the kernel's rules; equal arguments give equal answers.
+
+use everstate_kernel::{
+    Address, Behaviour, Description, Effect, Event, Fault, FaultCode, Handled, Json, Labels, Next, Span,
+    State, Time, Turn, Waiting,
+};
+use std::fmt;
+use std::sync::Arc;
+
+/// One thing that a program does.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Step {
+    /// `send TO EVENT {PROGRAM}`
+    Send(String, String, Vec<Step>),
+    /// `timer NAME DELAY EVENT {PROGRAM}`: for itself.
+    Timer(String, u64, String, Vec<Step>),
+    /// `later TO NAME DELAY EVENT {PROGRAM}`: a timer for another instance.
+    Later(String, String, u64, String, Vec<Step>),
+    /// `cancel NAME`
+    Cancel(String),
+    /// `reply JSON`, without spaces.
+    Reply(String),
+    /// `log WORD`
+    Log(String),
+    /// `seed`: logs the turn's seed and time.
+    Seed,
+    /// `mode WORD`: the active state.
+    Mode(String),
+    /// `done JSON`
+    Done(String),
+    /// `reject`
+    Reject,
+    /// `ignore`
+    Ignore,
+    /// `bad WORD`
+    Bad(String),
+    /// `defer-in MODE`: deferred in this state.
+    DeferIn(String),
+    /// `reject-in MODE`: rejected in this state.
+    RejectIn(String),
+    /// `fault-until TIME`
+    FaultUntil(i64),
+    /// `fault`
+    Fault,
+    /// `unhandled`: faults as a chart does whose definition says so.
+    Unhandled,
+    /// `wide N`: a state of N bytes.
+    Wide(usize),
+    /// `many N`: N log lines of one letter.
+    Many(usize),
+}
+
+/// Reads a program.
+pub(crate) fn program(text: &str) -> Vec<Step> {
+    let spaced = text.replace(';', " ; ").replace('{', " { ").replace('}', " } ");
+    let mut words = spaced.split_whitespace().peekable();
+    let steps = steps(&mut words);
+    assert_eq!(words.next(), None, "a closing brace too many in {text:?}");
+    steps
+}
+
+type Words<'a> = std::iter::Peekable<std::str::SplitWhitespace<'a>>;
+
+fn steps(words: &mut Words<'_>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    while let Some(word) = words.next_if(|word| *word != "}") {
+        if word != ";" {
+            steps.push(step(word, words));
+        }
+    }
+    steps
+}
+
+fn step(word: &str, words: &mut Words<'_>) -> Step {
+    let mut next = || words.next().unwrap_or_else(|| panic!("{word} lacks a word")).to_owned();
+    match word {
+        "send" => Step::Send(next(), next(), block(words)),
+        "timer" => Step::Timer(next(), next().parse().unwrap(), next(), block(words)),
+        "later" => Step::Later(next(), next(), next().parse().unwrap(), next(), block(words)),
+        "cancel" => Step::Cancel(next()),
+        "reply" => Step::Reply(next()),
+        "log" => Step::Log(next()),
+        "seed" => Step::Seed,
+        "mode" => Step::Mode(next()),
+        "done" => Step::Done(next()),
+        "reject" => Step::Reject,
+        "ignore" => Step::Ignore,
+        "bad" => Step::Bad(next()),
+        "defer-in" => Step::DeferIn(next()),
+        "reject-in" => Step::RejectIn(next()),
+        "fault-until" => Step::FaultUntil(next().parse().unwrap()),
+        "fault" => Step::Fault,
+        "unhandled" => Step::Unhandled,
+        "wide" => Step::Wide(next().parse().unwrap()),
+        "many" => Step::Many(next().parse().unwrap()),
+        other => panic!("no such step: {other}"),
+    }
+}
+
+fn block(words: &mut Words<'_>) -> Vec<Step> {
+    if words.next_if_eq(&"{").is_none() {
+        return Vec::new();
+    }
+    let steps = steps(words);
+    assert_eq!(words.next(), Some("}"), "a brace is not closed");
+    steps
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Send(to, event, then) => write!(f, "send {to} {event} {{ {} }}", text(then)),
+            Step::Timer(name, delay, event, then) => {
+                write!(f, "timer {name} {delay} {event} {{ {} }}", text(then))
+            }
+            Step::Later(to, name, delay, event, then) => {
+                write!(f, "later {to} {name} {delay} {event} {{ {} }}", text(then))
+            }
+            Step::Cancel(name) => write!(f, "cancel {name}"),
+            Step::Reply(json) => write!(f, "reply {json}"),
+            Step::Log(word) => write!(f, "log {word}"),
+            Step::Seed => f.write_str("seed"),
+            Step::Mode(mode) => write!(f, "mode {mode}"),
+            Step::Done(json) => write!(f, "done {json}"),
+            Step::Reject => f.write_str("reject"),
+            Step::Ignore => f.write_str("ignore"),
+            Step::Bad(word) => write!(f, "bad {word}"),
+            Step::DeferIn(mode) => write!(f, "defer-in {mode}"),
+            Step::RejectIn(mode) => write!(f, "reject-in {mode}"),
+            Step::FaultUntil(time) => write!(f, "fault-until {time}"),
+            Step::Fault => f.write_str("fault"),
+            Step::Unhandled => f.write_str("unhandled"),
+            Step::Wide(bytes) => write!(f, "wide {bytes}"),
+            Step::Many(lines) => write!(f, "many {lines}"),
+        }
+    }
+}
+
+/// A program as text.
+pub(crate) fn text(steps: &[Step]) -> String {
+    steps.iter().map(Step::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// A program as the data of an event.
+pub(crate) fn data(steps: &[Step]) -> Json {
+    if steps.is_empty() { Json::NULL } else { Json::trusted(serde_json::to_string(&text(steps)).unwrap()) }
+}
+
+/// The state of a scripted machine.
+#[derive(Debug, Clone, PartialEq)]
+struct Script {
+    mode: String,
+    count: u64,
+    width: usize,
+}
+
+/// The behaviour: a script in each event.
+#[derive(Debug)]
+pub(crate) struct Scripted;
+
+impl Scripted {
+    /// Does what the program says, as far as it goes.
+    fn perform(&self, mut at: Script, data: &Json, turn: &mut Turn<'_>) -> Result<Handled, Fault> {
+        let text: String = serde_json::from_str(data.as_str()).unwrap_or_default();
+        let fault = |code, message: &str| Fault { code, message: message.to_owned(), place: String::new() };
+        let mut done = None;
+        at.count += 1;
+        let before = at.mode.clone();
+        for step in program(&text) {
+            match step {
+                Step::Send(to, event, then) => turn.effects.push(Effect::Send {
+                    to: Address::parse(&to).map_err(|error| fault(FaultCode::Action, &error.to_string()))?,
+                    event: Arc::from(event),
+                    data: self::data(&then),
+                }),
+                Step::Timer(name, delay, event, then) => {
+                    turn.effects.push(timer(&name, delay, None, &event, &then));
+                }
+                Step::Later(to, name, delay, event, then) => {
+                    turn.effects.push(timer(&name, delay, Some(&to), &event, &then));
+                }
+                Step::Cancel(name) => turn.effects.push(Effect::CancelTimer(Arc::from(name))),
+                Step::Reply(json) => turn.effects.push(Effect::Reply(Json::parse(&json).unwrap())),
+                Step::Log(word) => turn.effects.push(Effect::Log(word)),
+                Step::Seed => turn.effects.push(Effect::Log(format!("{} at {}", turn.seed, turn.now))),
+                Step::Mode(mode) => at.mode = mode,
+                Step::Done(json) => done = Some(Json::parse(&json).unwrap()),
+                Step::Reject => return Ok(Handled::Rejected),
+                Step::Ignore => return Ok(Handled::Ignored),
+                Step::Bad(word) => return Ok(Handled::BadData(word)),
+                Step::DeferIn(mode) if mode == before => return Ok(Handled::Deferred),
+                Step::RejectIn(mode) if mode == before => return Ok(Handled::Rejected),
+                Step::FaultUntil(time) if turn.now < Time(time) => {
+                    return Err(fault(FaultCode::Action, "not yet"));
+                }
+                Step::DeferIn(_) | Step::RejectIn(_) | Step::FaultUntil(_) => {}
+                Step::Fault => return Err(fault(FaultCode::Action, "as told")),
+                Step::Unhandled => return Err(fault(FaultCode::Unhandled, "nobody takes it")),
+                Step::Wide(bytes) => at.width = bytes,
+                Step::Many(lines) => (0..lines).for_each(|_| turn.effects.push(Effect::Log("x".into()))),
+            }
+        }
+        let labels = labels(&at);
+        Ok(Handled::Took(Next { state: Arc::new(at), labels, done }))
+    }
+}
+
+fn timer(name: &str, delay: u64, to: Option<&str>, event: &str, then: &[Step]) -> Effect {
+    let to = to.map(|to| Address::parse(to).expect("scripts name addresses"));
+    Effect::SetTimer {
+        name: Arc::from(name),
+        delay: Span(delay),
+        to,
+        event: Arc::from(event),
+        data: data(then),
+    }
+}
+
+fn labels(at: &Script) -> Labels {
+    Labels::from([Arc::from(at.mode.as_str())])
+}
+
+fn script(state: &State) -> &Script {
+    state.downcast_ref().expect("a state of this behaviour")
+}
+
+impl Behaviour for Scripted {
+    fn start(&self, data: &Json, turn: &mut Turn<'_>) -> Result<Next, Fault> {
+        let fresh = Script { mode: "idle".into(), count: 0, width: 0 };
+        match self.perform(fresh, data, turn)? {
+            Handled::Took(next) => Ok(next),
+            _ => Err(Fault { code: FaultCode::Action, message: "no start".into(), place: String::new() }),
+        }
+    }
+
+    fn handle(&self, state: &State, event: &Event, turn: &mut Turn<'_>) -> Result<Handled, Fault> {
+        self.perform(script(state).clone(), &event.data, turn)
+    }
+
+    fn encode(&self, state: &State) -> Vec<u8> {
+        let at = script(state);
+        let mut bytes = format!("{} {} {} ", at.mode, at.count, at.width).into_bytes();
+        bytes.resize(bytes.len() + at.width, b'.');
+        bytes
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<State, Fault> {
+        let damaged =
+            || Fault { code: FaultCode::State, message: "not a script".into(), place: String::new() };
+        let text = std::str::from_utf8(bytes).map_err(|_| damaged())?;
+        let mut words = text.split(' ');
+        let mut next = || words.next().ok_or_else(damaged);
+        let (mode, count, width) = (next()?.to_owned(), next()?, next()?);
+        let count = count.parse().map_err(|_| damaged())?;
+        let width = width.parse().map_err(|_| damaged())?;
+        Ok(Arc::new(Script { mode, count, width }))
+    }
+
+    fn describe(&self, state: &State) -> Description {
+        Description { labels: labels(script(state)), data: Json::NULL }
+    }
+
+    fn waiting(&self, _: &State, _: &Address, _: Time) -> Waiting {
+        Waiting { accepts: vec![Arc::from("go")], guarded: Vec::new() }
+    }
+}

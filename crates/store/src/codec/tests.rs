@@ -1,0 +1,268 @@
+//! Fixtures of every format that was released, opened for ever, and what is refused.
+//!
+//! Its one invariant: a fixture, once committed, is never written again. `format-1.hex` holds one line for each kind
+//! of record and row: its name and its bytes. To add a kind, append what the failing test prints.
+
+use super::*;
+use crate::export::store_row;
+use crate::world::labels;
+use everstate_kernel::{
+    Cause, DefinitionId, Event, Fault, FaultCode, Json, Kept, Outcome, Pending, Rejection, Sender, Status,
+    Timer,
+};
+use std::sync::Arc;
+
+const FIXTURE: &str = include_str!("../fixtures/format-1.hex");
+
+fn address(text: &str) -> Address {
+    Address::parse(text).expect("an address")
+}
+
+fn event() -> Event {
+    Event {
+        id: EventId::parse("e-1").expect("an id"),
+        name: Arc::from("pay"),
+        data: Json::parse("{\"n\":1}").expect("json"),
+        sender: Sender::Instance(address("orders/7")),
+        time: Time(1_700_000_000_000),
+    }
+}
+
+fn fault() -> Fault {
+    Fault { code: FaultCode::Expression, message: "no such field".into(), place: "states.open".into() }
+}
+
+fn instance() -> Instance {
+    Instance {
+        address: address("tenant-a:orders/42"),
+        version: Arc::from("v1"),
+        incarnation: 2,
+        status: Status::Final(Json::parse("[1]").expect("json")),
+        state: Kept::new(vec![1, 2, 3]),
+        labels: labels(6),
+        created_at: Time(-1),
+        last_event_at: Time(1_700_000_000_000),
+        turns: 300,
+        mailbox_len: 1,
+        timers: vec![Timer {
+            name: Arc::from("late"),
+            due: Time(1_800_000_000_000),
+            generation: Serial(9),
+            to: Some(address("doors/1")),
+            event: Arc::from("expire"),
+            data: Json::NULL,
+        }],
+        retry: Some(Pending { number: 4, attempts: 2, due: Time(5), fault: fault() }),
+    }
+}
+
+fn timer() -> TimerKey {
+    TimerKey {
+        due: Time(1_800_000_000_000),
+        address: address("tenant-a:orders/42"),
+        generation: Some(Serial(9)),
+    }
+}
+
+fn outcome() -> OutcomeRecord {
+    let outcome = Outcome::Rejected {
+        reason: Rejection::NotAccepted,
+        state: labels(2),
+        detail: "no".into(),
+        accepts: vec![Arc::from("pay")],
+    };
+    OutcomeRecord {
+        address: address("orders/1"),
+        fingerprint: 8,
+        outcome: Some(outcome),
+        at: Time(3),
+        until: Time(4),
+    }
+}
+
+fn records() -> Vec<(&'static str, Record)> {
+    let entry = HistoryEntry {
+        position: 77,
+        sequence: 300,
+        at: Time(1_700_000_000_000),
+        cause: Cause::Event(event()),
+        outcome: Outcome::Ok { from: labels(1), to: labels(6), reply: Json::NULL },
+        log: vec!["said".into()],
+    };
+    let turn = TurnRecord {
+        entry,
+        instance: instance(),
+        before: Some(instance().index_keys()),
+        source: Source::Outbox(Serial(5)),
+        outcome_until: Some(Time(1_800_000_000_000)),
+        fingerprint: u64::MAX,
+        timers_cleared: vec![TimerKey { generation: None, ..timer() }],
+        timers_set: vec![timer()],
+    };
+    let queued = Queued {
+        address: address("orders/1"),
+        number: 3,
+        event: event(),
+        deferred: true,
+        fingerprint: 8,
+        outcome_until: None,
+        source: Source::Mailbox(2),
+    };
+    let failed = Outcome::Failed { fault: fault(), attempts: 3 };
+    let row = RowRecord { instance: instance(), timers_cleared: vec![], timers_set: vec![timer()] };
+    let deleted = DeletedRecord {
+        address: address("orders/1"),
+        incarnation: 1,
+        turns: 5,
+        before: instance().index_keys(),
+        timers_cleared: vec![timer()],
+        mailbox: vec![3, 4],
+    };
+    let id = DefinitionId::new("orders", "v1").expect("an id");
+    let letter = DeadLetter {
+        number: Serial(6),
+        to: address("orders/1"),
+        event: event(),
+        outcome: failed,
+        at: Time(7),
+    };
+    vec![
+        (
+            "definition",
+            Record::Definition(DefinitionRecord { id, source: Arc::from("name: orders"), put_at: Time(1) }),
+        ),
+        ("turn", Record::Turn(turn)),
+        ("queued", Record::Queued(queued)),
+        ("sent", Record::Sent(Sent { number: Serial(5), to: address("orders/1"), event: event() })),
+        ("row", Record::Row(row)),
+        ("dead-letter", Record::DeadLetter(letter)),
+        ("dead-letter-gone", Record::DeadLetterGone(Serial(6))),
+        ("sent-gone", Record::SentGone(Serial(5))),
+        ("deleted", Record::Deleted(deleted)),
+        ("outcome", Record::Outcome(event().id, outcome())),
+    ]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes of all that is kept now, as lines of the fixture.
+fn written() -> Vec<(String, Vec<u8>)> {
+    let mut lines = Vec::new();
+    for (name, record) in records() {
+        let mut bytes = Vec::new();
+        push_record(&mut bytes, &record);
+        lines.push((format!("record {name}"), bytes));
+    }
+    let mut bytes = Vec::new();
+    push_imported(&mut bytes, &store_row(7)).expect("it is written");
+    lines.push(("record imported".into(), bytes));
+    lines.push(("row outcome".into(), outcome_row(&outcome())));
+    lines.push(("row timer".into(), row(&timer())));
+    lines.push(("row run".into(), row(&vec![1u64, 300, 70_000])));
+    lines.push(("row counters".into(), row(&counters())));
+    lines
+}
+
+fn counters() -> crate::layers::Counters {
+    crate::layers::Counters {
+        applied: 1,
+        last_position: 2,
+        instances: 3,
+        dead_letters: 4,
+        definitions: 5,
+        latest: Time(6),
+    }
+}
+
+fn fixture() -> Vec<(String, Vec<u8>)> {
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("hex"), 16).expect("hex");
+    FIXTURE
+        .lines()
+        .map(|line| {
+            let (name, bytes) = line.split_once(": ").expect("a name and bytes");
+            (name.to_string(), bytes.as_bytes().chunks(2).map(byte).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn format_1_opens_for_ever() {
+    let fixture = fixture();
+    for (name, record) in records() {
+        let (_, bytes) = fixture
+            .iter()
+            .find(|(line, _)| *line == format!("record {name}"))
+            .unwrap_or_else(|| panic!("no fixture of record {name}"));
+        let (entry, parts) = read_entry(bytes, 0..bytes.len()).expect("it is read");
+        assert_eq!(entry, Entry::Record(record.clone()));
+        check_parts(&record, bytes, &parts);
+    }
+    let find = |name: &str| &fixture.iter().find(|(line, _)| line == name).expect("a fixture").1;
+    let imported = find("record imported");
+    let (entry, _) = read_entry(imported, 0..imported.len()).expect("it is read");
+    assert_eq!(entry, Entry::Row(Box::new(store_row(7))));
+    assert_eq!(read_outcome(find("row outcome")).expect("it is read"), outcome());
+    assert_eq!(outcome_until(find("row outcome")), Some(Time(4)));
+    assert_eq!(read_row::<TimerKey>(find("row timer")).expect("it is read"), timer());
+    assert_eq!(read_row::<Vec<u64>>(find("row run")).expect("it is read"), [1, 300, 70_000]);
+    assert_eq!(read_row::<crate::layers::Counters>(find("row counters")).expect("it is read"), counters());
+}
+
+/// The parts of a record are rows that are read by themselves.
+fn check_parts(record: &Record, bytes: &[u8], parts: &Parts) {
+    let row = &bytes[parts.row.clone()];
+    match record {
+        Record::Turn(turn) => {
+            assert_eq!(read_row::<Instance>(row).expect("a row"), turn.instance);
+            let history: HistoryRow = read_row(&bytes[parts.history.clone()]).expect("a row");
+            assert_eq!((history.entry, history.address), (turn.entry.clone(), turn.instance.address.clone()));
+        }
+        Record::Row(changed) => assert_eq!(read_row::<Instance>(row).expect("a row"), changed.instance),
+        Record::Queued(queued) => assert_eq!(read_row::<Queued>(row).expect("a row"), *queued),
+        Record::Sent(sent) => assert_eq!(read_row::<Sent>(row).expect("a row"), *sent),
+        Record::DeadLetter(letter) => assert_eq!(read_row::<DeadLetter>(row).expect("a row"), *letter),
+        Record::Definition(put) => assert_eq!(read_row::<DefinitionRecord>(row).expect("a row"), *put),
+        _ => {}
+    }
+}
+
+#[test]
+fn what_is_written_is_format_1() {
+    let fixture = fixture();
+    let lines: Vec<String> =
+        written().iter().map(|(name, bytes)| format!("{name}: {}", hex(bytes))).collect();
+    assert_eq!(
+        written(),
+        fixture,
+        "the bytes have changed; raise the format, or if a kind is new, append:\n{}",
+        lines.join("\n")
+    );
+}
+
+#[test]
+fn a_newer_version_is_told() {
+    for (_, mut bytes) in fixture() {
+        bytes[0] = FORMAT + 1;
+        let error = read_entry(&bytes, 0..bytes.len()).expect_err("it is newer");
+        assert!(matches!(error.at(Path::new("x"), 0), StoreError::Format { found: 2, known: 1 }));
+    }
+}
+
+#[test]
+fn no_bytes_make_it_panic() {
+    for (_, bytes) in fixture() {
+        for end in 0..bytes.len() {
+            let _ = read_entry(&bytes, 0..end);
+        }
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut bytes = bytes.clone();
+                bytes[at] ^= 1 << bit;
+                let _ = read_entry(&bytes, 0..bytes.len());
+                let _ = read_outcome(&bytes);
+            }
+        }
+    }
+}
