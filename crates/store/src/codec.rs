@@ -56,6 +56,7 @@ pub(crate) struct HistoryRow {
 }
 
 /// What a journal block holds.
+#[expect(clippy::large_enum_variant, reason = "nearly all entries are records, and they are moved once")]
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Entry {
     /// A record of the kernel.

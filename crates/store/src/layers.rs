@@ -269,10 +269,9 @@ impl Layers {
             runs.push(Run { incarnation, first: keys::run_first(&key), positions });
         }
         let cut = self.active.instances.get(address_key).is_some_and(|dirty| dirty.cut);
-        if let Some(sealed) = self.sealed.as_ref().filter(|_| !cut) {
-            if let Some(dirty) = sealed.instances.get(address_key) {
-                runs.extend(dirty.runs.iter().cloned());
-            }
+        let sealed = self.sealed.as_ref().filter(|_| !cut);
+        if let Some(dirty) = sealed.and_then(|sealed| sealed.instances.get(address_key)) {
+            runs.extend(dirty.runs.iter().cloned());
         }
         // While the sealed generation is moved, its runs may be in the tables already.
         runs.sort_by_key(|run| (run.incarnation, run.first));
@@ -487,11 +486,11 @@ impl Generation {
 
 impl Dirty {
     fn extend_runs(&mut self, incarnation: u32, sequence: u64, position: u64) {
-        if let Some(run) = self.runs.last_mut() {
-            if run.incarnation == incarnation && run.first + run.positions.len() as u64 == sequence {
-                run.positions.push(position);
-                return;
-            }
+        let goes_on =
+            |run: &Run| run.incarnation == incarnation && run.first + run.positions.len() as u64 == sequence;
+        if let Some(run) = self.runs.last_mut().filter(|run| goes_on(run)) {
+            run.positions.push(position);
+            return;
         }
         self.runs.push(Run { incarnation, first: sequence, positions: vec![position] });
     }
@@ -531,7 +530,9 @@ pub(crate) fn reclaimable(until: Time, latest: Time) -> bool {
     until.0 < latest.0.saturating_sub(MARGIN_MS)
 }
 
-type Layer<'a> = Peekable<Box<dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + 'a>>;
+/// The rows of one layer, ascending; none for a row that is removed.
+type Rows<'a> = Box<dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + 'a>;
+type Layer<'a> = Peekable<Rows<'a>>;
 
 /// The rows of several layers, ascending, the uppermost layer's word on each key.
 pub(crate) struct Merged<'a> {
@@ -541,13 +542,12 @@ pub(crate) struct Merged<'a> {
 }
 
 fn nothing<'a>() -> Layer<'a> {
-    let empty: Box<dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + 'a> = Box::new(std::iter::empty());
+    let empty: Rows<'a> = Box::new(std::iter::empty());
     empty.peekable()
 }
 
 fn lift<'a, K: AsRef<[u8]> + 'a>(range: impl Iterator<Item = (&'a K, &'a Option<Slice>)> + 'a) -> Layer<'a> {
-    let pairs: Box<dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + 'a> =
-        Box::new(range.map(|(key, row)| (key.as_ref(), row.as_ref().map(Slice::as_slice))));
+    let pairs: Rows<'a> = Box::new(range.map(|(key, row)| (key.as_ref(), row.as_ref().map(Slice::as_slice))));
     pairs.peekable()
 }
 
