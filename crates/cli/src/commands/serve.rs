@@ -131,11 +131,9 @@ fn tell(server: &Server, data: &Path, shared: &Shared, output: &mut Output) -> R
         program += &format!(" --server {url}");
     }
     let commands = match server.put().iter().find_map(first_steps) {
-        Some((kind, event)) => [
-            format!("start {kind} 1"),
-            format!("send {kind}/1 {event}"),
-            format!("why {kind}/1"),
-        ],
+        Some((kind, event)) => {
+            [format!("start {kind} 1"), format!("send {kind}/1 {event}"), format!("why {kind}/1")]
+        }
         None => ["check FILE".into(), "put FILE".into(), "definitions".into()],
     };
     output.data("\nTry next, in another terminal:\n")?;
@@ -161,7 +159,8 @@ fn program() -> String {
     let name = "everstate".to_owned();
     let Ok(exe) = std::env::current_exe() else { return name };
     let found = std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| folder.join("everstate").canonicalize().is_ok_and(|one| one == exe))
+        std::env::split_paths(&path)
+            .any(|folder| folder.join("everstate").canonicalize().is_ok_and(|one| one == exe))
     });
     if found {
         return name;

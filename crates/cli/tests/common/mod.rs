@@ -75,7 +75,8 @@ impl Server {
 
     /// Serves on a given address, as after a restart that clients must survive.
     pub fn start_on(folder: &Path, listen: &str) -> Server {
-        let mut process = serve(folder, listen).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut process =
+            serve(folder, listen).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         lines.read_line(&mut line).unwrap();
