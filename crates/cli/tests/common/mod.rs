@@ -173,11 +173,11 @@ states:
         target: paid
         actions:
           - assign:
-              paid_by: event.data.by
-          - reply: '{\"thanks\": event.data.by}'
+              paid_by: event.by
+          - reply:
+              thanks: event.by
       cancel: cancelled
-    after:
-      2s: expired
+    after: {2s: expired}
   paid:
     on:
       ship: shipped
