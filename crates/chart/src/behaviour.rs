@@ -12,8 +12,8 @@ use crate::stored::{self, ChartState};
 use crate::value::{Map, Value};
 use everstate_kernel::limits::{DATA_BYTES_MAX, STATE_BYTES_MAX};
 use everstate_kernel::{
-    Address, Behaviour, Description, Effect, Event, Fault, FaultCode, Handled, Json, Next, Sender, State, Time,
-    Turn, Waiting,
+    Address, Behaviour, Description, Effect, Event, Fault, FaultCode, Handled, Json, Next, Sender, State,
+    Time, Turn, Waiting,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -29,14 +29,8 @@ impl Behaviour for Chart {
     fn start(&self, data: &Json, turn: &mut Turn<'_>) -> Result<Next, Fault> {
         let data = value_of(data).map_err(|message| fault(FaultCode::Action, message, "context"))?;
         let context = self.initial_context(&data)?;
-        let current = Occurrence {
-            name: Arc::from(START),
-            data,
-            id: "",
-            sender: None,
-            time: turn.now,
-            timed: false,
-        };
+        let current =
+            Occurrence { name: Arc::from(START), data, id: "", sender: None, time: turn.now, timed: false };
         let mut run = Run {
             chart: self,
             instance: InstanceMeta {
@@ -196,11 +190,13 @@ impl Chart {
     fn next(&self, mut run: Run<'_>, before: Option<&ChartState>) -> Result<Next, Fault> {
         let unchanged = before.is_some_and(|before| shares(&before.context, &run.context));
         if !unchanged && !within(&run.context, &mut STATE_BYTES_MAX.saturating_sub(STATE_RESERVE)) {
-            let message = format!("the context is larger than {STATE_BYTES_MAX} bytes; keep large things elsewhere");
+            let message =
+                format!("the context is larger than {STATE_BYTES_MAX} bytes; keep large things elsewhere");
             return Err(fault(FaultCode::Limit, message, "context"));
         }
         if !unchanged && !run.context.nests_within(crate::value::VALUE_DEPTH_MAX - 1) {
-            let message = format!("the context nests deeper than {} levels", crate::value::VALUE_DEPTH_MAX - 1);
+            let message =
+                format!("the context nests deeper than {} levels", crate::value::VALUE_DEPTH_MAX - 1);
             return Err(fault(FaultCode::Limit, message, "context"));
         }
         let done = match run.ended {
@@ -240,8 +236,14 @@ impl Chart {
     }
 
     fn waits_for(&self, state: &ChartState, instance: &Address, now: Time) -> Waiting {
-        let current =
-            Occurrence { name: Arc::from(""), data: Value::Null, id: "", sender: None, time: now, timed: false };
+        let current = Occurrence {
+            name: Arc::from(""),
+            data: Value::Null,
+            id: "",
+            sender: None,
+            time: now,
+            timed: false,
+        };
         let mut effects = Vec::new();
         let meta = InstanceMeta { address: instance, version: "", incarnation: 0 };
         let mut run = self.resume(state, current, meta, now, &mut effects);
@@ -255,9 +257,10 @@ impl Chart {
                 let transition = self.transition(*index);
                 let open = run.may_take(transition);
                 for name in names_for_clients(transition) {
-                    match open {
-                        true => drop(accepts.insert(name)),
-                        false => drop(guarded.entry(name).or_insert_with(|| transition.guard_text.to_string())),
+                    if open {
+                        accepts.insert(name);
+                    } else {
+                        guarded.entry(name).or_insert_with(|| transition.guard_text.to_string());
                     }
                 }
             }

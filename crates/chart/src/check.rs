@@ -98,9 +98,12 @@ impl Reached<'_> {
     /// The state is aimed at. It may have been reached on the way to a sub-state before, and begins only now.
     fn target(&mut self, at: StateIndex) {
         let begun = self.reached[usize::from(at)]
-            && self.model.state(at).initial.iter().all(|initial| {
-                initial.targets.iter().all(|target| self.reached[usize::from(*target)])
-            });
+            && self
+                .model
+                .state(at)
+                .initial
+                .iter()
+                .all(|initial| initial.targets.iter().all(|target| self.reached[usize::from(*target)]));
         if begun && self.model.state(at).kind != StateKind::Parallel {
             return;
         }
@@ -155,7 +158,9 @@ fn shadowed_transitions(model: &Model, report: Report<'_>) {
         let open: Vec<(usize, &ModelTransition)> =
             state.transitions.iter().enumerate().filter(|(_, one)| is_open(one)).take(100).collect();
         for (at, transition) in state.transitions.iter().enumerate() {
-            let shadow = open.iter().find(|(before, one)| *before < at && is_covered(&one.trigger, &transition.trigger));
+            let shadow = open
+                .iter()
+                .find(|(before, one)| *before < at && is_covered(&one.trigger, &transition.trigger));
             let (message, hint) = if let Some((_, shadow)) = shadow {
                 (
                     "this transition never fires: one before it, without a guard, always does".to_owned(),
@@ -183,7 +188,8 @@ fn eventless_loops(model: &Model, report: Report<'_>) {
     // What was looked at before either ends, or was reported.
     let mut seen = vec![0u32; model.states.len()];
     for (at, state) in model.states.iter().enumerate() {
-        let in_region = model.ancestors(at as StateIndex).any(|one| model.state(one).kind == StateKind::Parallel);
+        let in_region =
+            model.ancestors(at as StateIndex).any(|one| model.state(one).kind == StateKind::Parallel);
         if state.kind != StateKind::Atomic || in_region || seen[at] != 0 {
             continue;
         }
@@ -204,8 +210,15 @@ fn eventless_loops(model: &Model, report: Report<'_>) {
                     "without any event this leads in a circle, again and again, from the state {:?}",
                     model.state(next).path
                 );
-                let hint = "give one of the transitions in the circle a guard that will become false, or an event";
-                report(Code::EventlessLoop, transition.span.clone(), &transition.place, message, hint.to_owned());
+                let hint =
+                    "give one of the transitions in the circle a guard that will become false, or an event";
+                report(
+                    Code::EventlessLoop,
+                    transition.span.clone(),
+                    &transition.place,
+                    message,
+                    hint.to_owned(),
+                );
             }
             leaf = next;
         }

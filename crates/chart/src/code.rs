@@ -60,12 +60,19 @@ pub(crate) enum Guard {
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
     Assign(Vec<(Key, Formula)>),
-    Raise { event: Template, data: Formula },
+    Raise {
+        event: Template,
+        data: Formula,
+    },
     Send(Box<Send>),
     Cancel(Template),
     Reply(Formula),
     Log(Template),
-    If { guard: Guard, then: Vec<Action>, otherwise: Vec<Action> },
+    If {
+        guard: Guard,
+        then: Vec<Action>,
+        otherwise: Vec<Action>,
+    },
     Foreach(Box<Foreach>),
     /// A named list of actions of the chart.
     Named(u16),

@@ -50,7 +50,11 @@ pub(crate) fn compile(name: &str, model: Model, names: Vec<(Arc<str>, StateIndex
 pub(crate) fn after_name(model: &Model, state: StateIndex, delay: u64) -> Arc<str> {
     let delay = crate::duration::format(Span(delay));
     let name = format!("after.{delay}.{}", model.state(state).path);
-    if name.len() <= EVENT_NAME_BYTES_MAX { Arc::from(name) } else { Arc::from(format!("after.{delay}.#{state}")) }
+    if name.len() <= EVENT_NAME_BYTES_MAX {
+        Arc::from(name)
+    } else {
+        Arc::from(format!("after.{delay}.#{state}"))
+    }
 }
 
 /// The name of the event that the end of a state raises.
@@ -113,7 +117,8 @@ impl Compiler {
         let state = model.state(at);
         let initial = state.initial.as_ref().map(|one| self.transition(model, at, one).0);
         let events = std::mem::take(&mut self.events);
-        let (mut exact, mut patterns, mut eventless) = (BTreeMap::<u32, Vec<_>>::new(), Vec::new(), Vec::new());
+        let (mut exact, mut patterns, mut eventless) =
+            (BTreeMap::<u32, Vec<_>>::new(), Vec::new(), Vec::new());
         let mut after: Vec<After> = Vec::new();
         for one in &state.transitions {
             let (index, row) = self.transition(model, at, one);
@@ -175,7 +180,8 @@ impl Compiler {
 }
 
 fn has_eventless_above(model: &Model, at: StateIndex) -> bool {
-    let eventless = |state: &ModelState| state.transitions.iter().any(|one| one.trigger == Trigger::Eventless);
+    let eventless =
+        |state: &ModelState| state.transitions.iter().any(|one| one.trigger == Trigger::Eventless);
     model.ancestors(at).any(|ancestor| eventless(model.state(ancestor)))
 }
 
@@ -197,12 +203,18 @@ fn plan(chart: &Chart, transition: &Transition) -> Plan {
         return Plan::Open;
     }
     let Some(domain) = domain(chart, transition, &transition.targets) else { return Plan::Stay };
+    // A state without sub-states that stays in itself leaves and enters nothing. Were it to enter itself, it would
+    // not conflict with a transition of another region that leaves it.
+    if chart.is_leaf(domain) {
+        return Plan::Stay;
+    }
     let mut set = EntrySet::default();
     set.add(chart, &Vec::new(), &transition.targets, domain);
     // With a history on the way the set would depend on its memory; then it is computed when it is known.
     let through_history = |enter: &Enter| {
         let initial = chart.state(enter.state).initial.filter(|_| enter.initially);
-        initial.is_some_and(|initial| chart.transition(initial).targets.iter().any(|target| is_history(*target)))
+        initial
+            .is_some_and(|initial| chart.transition(initial).targets.iter().any(|target| is_history(*target)))
     };
     if set.states.iter().any(through_history) {
         return Plan::Open;
@@ -282,7 +294,11 @@ fn actions(list: &[Action], visit: &mut dyn FnMut(&Code)) {
 }
 
 /// The initial transition of a state that has but one sub-state to begin in, or that says which.
-pub(crate) fn initial_transition(targets: Vec<StateIndex>, actions: Vec<Action>, state: &ModelState) -> ModelTransition {
+pub(crate) fn initial_transition(
+    targets: Vec<StateIndex>,
+    actions: Vec<Action>,
+    state: &ModelState,
+) -> ModelTransition {
     ModelTransition {
         trigger: Trigger::Eventless,
         guard: None,

@@ -300,7 +300,8 @@ impl Run<'_> {
     }
 
     fn exhausted(&self, place: &str) -> Fault {
-        let message = "the turn's actions and expressions cost more than the limit; loop over less".to_owned();
+        let message =
+            "the turn's actions and expressions cost more than the limit; loop over less".to_owned();
         Fault { code: FaultCode::Limit, message, place: place.to_owned() }
     }
 }

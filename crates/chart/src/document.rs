@@ -227,6 +227,15 @@ impl<'a> Builder<'a> {
                 Err(error) => {
                     let at = self.byte(error.marker().index());
                     let at = at.min(self.source.trim_end().len());
+                    if error.info().contains("recursion limit") {
+                        let message = format!("the definition nests deeper than {NESTING_MAX} levels");
+                        return Err(self.fail(
+                            Code::TooLarge,
+                            at..at,
+                            message,
+                            "flatten the innermost states",
+                        ));
+                    }
                     return Err(self.fail(
                         Code::Malformed,
                         at..at,
@@ -354,7 +363,12 @@ impl<'a> Builder<'a> {
                         }
                         _ => {
                             let message = format!("a key must be text, this is {}", node.noun());
-                            return Err(self.fail(Code::WrongType, node.span.clone(), message, "put it in quotes"));
+                            return Err(self.fail(
+                                Code::WrongType,
+                                node.span.clone(),
+                                message,
+                                "put it in quotes",
+                            ));
                         }
                     };
                     *key = Some((text, node.span));

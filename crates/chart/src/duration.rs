@@ -12,7 +12,9 @@ const UNITS: [(&str, u64); 6] =
 
 /// Reads a length of time, or says what is wrong with it.
 pub(crate) fn parse(text: &str) -> Result<Span, String> {
-    let what = || format!("not a length of time: {text:?}; write milliseconds, or such as 250ms, 30s, 5m, 1h30m, 2d");
+    let what = || {
+        format!("not a length of time: {text:?}; write milliseconds, or such as 250ms, 30s, 5m, 1h30m, 2d")
+    };
     let trimmed = text.trim();
     if trimmed.is_empty() {
         return Err(what());
@@ -73,7 +75,18 @@ mod tests {
             assert_eq!(parse(text), Ok(Span(milliseconds)), "{text}");
             assert_eq!(parse(&format(Span(milliseconds))), Ok(Span(milliseconds)), "{text}");
         }
-        for text in ["", "-1", "-1s", "5 minutes", "1m1h", "5x", "m", "1.5h", "101w99999999999999d", "999999999999999999999"] {
+        for text in [
+            "",
+            "-1",
+            "-1s",
+            "5 minutes",
+            "1m1h",
+            "5x",
+            "m",
+            "1.5h",
+            "101w99999999999999d",
+            "999999999999999999999",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(parse("36600d").is_ok());

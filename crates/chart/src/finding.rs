@@ -136,8 +136,10 @@ pub fn render(finding: &Finding, file_name: &str, source: &str, colour: bool) ->
         span.end = span.start + end.max(1);
     }
     let line_start = source.get(..span.start).map_or(0, |text| text.rfind('\n').map_or(0, |at| at + 1));
-    let line_end = source.get(span.start..).and_then(|text| text.find('\n')).map_or(source.len(), |at| span.start + at);
-    let mut report = if line_end - line_start <= EXCERPT_LINE_BYTES_MAX && source.get(span.clone()).is_some() {
+    let line_end =
+        source.get(span.start..).and_then(|text| text.find('\n')).map_or(source.len(), |at| span.start + at);
+    let mut report = if line_end - line_start <= EXCERPT_LINE_BYTES_MAX && source.get(span.clone()).is_some()
+    {
         // Only the lines around are given to the renderer, so that its cost does not depend on the file's size.
         let (from, to) = (line_start, line_end.max(span.end));
         let snippet = Snippet::source(&source[from..to])
@@ -146,7 +148,8 @@ pub fn render(finding: &Finding, file_name: &str, source: &str, colour: bool) ->
             .annotation(AnnotationKind::Primary.span(span.start - from..span.end - from));
         title.element(snippet)
     } else {
-        let origin = annotate_snippets::Origin::path(file_name).line(finding.line).char_column(finding.column);
+        let origin =
+            annotate_snippets::Origin::path(file_name).line(finding.line).char_column(finding.column);
         title.element(origin)
     };
     if let Some(hint) = &finding.hint {

@@ -149,8 +149,16 @@ pub static DEFINITION: Object = Object {
         key("meta", Takes::Anything, "Anything for other tools; not looked into."),
         key("invoke", INVOKE, "Machines that run while this one does."),
         key("$schema", Takes::Text, "For editors; not looked into."),
-        key("predictableActionArguments", Takes::Bool, "Accepted from exports of older tools; without meaning here."),
-        key("preserveActionOrder", Takes::Bool, "Accepted from exports of older tools; without meaning here."),
+        key(
+            "predictableActionArguments",
+            Takes::Bool,
+            "Accepted from exports of older tools; without meaning here.",
+        ),
+        key(
+            "preserveActionOrder",
+            Takes::Bool,
+            "Accepted from exports of older tools; without meaning here.",
+        ),
         key("strict", Takes::Bool, "Accepted from exports of older tools; without meaning here."),
         key("tsTypes", Takes::Anything, "Accepted from exports of older tools; without meaning here."),
         key("schema", Takes::Anything, "Accepted from exports of older tools; without meaning here."),
@@ -187,11 +195,7 @@ pub static SHAPE: Object = Object {
     name: "shape",
     doc: "What data must look like: a part of JSON Schema.",
     keys: &[
-        key(
-            "type",
-            Takes::OneOrMore(&Takes::Word(SHAPE_TYPES)),
-            "The type, or several that are allowed.",
-        ),
+        key("type", Takes::OneOrMore(&Takes::Word(SHAPE_TYPES)), "The type, or several that are allowed."),
         key("description", Takes::Text, "For people."),
         key("title", Takes::Text, "For people."),
         key("properties", Takes::Names(&Takes::Map(&SHAPE)), "The shapes of an object's properties."),
@@ -289,7 +293,11 @@ pub static INITIAL: Object = Object {
     doc: "An initial state with actions.",
     keys: &[
         key("target", Takes::OneOrMore(&Takes::Text), "The sub-state, or several in parallel regions."),
-        key("actions", ACTIONS_TAKES, "Actions after those on entry of the state, before those of the sub-state."),
+        key(
+            "actions",
+            ACTIONS_TAKES,
+            "Actions after those on entry of the state, before those of the sub-state.",
+        ),
     ],
 };
 
@@ -328,7 +336,11 @@ pub static GUARD: Object = Object {
         key("or", Takes::List(&GUARD_TAKES), "True when any of these is."),
         key("in", Takes::Text, "True when that state is active: a name, a path or an `#id`."),
         key("type", Takes::Text, "The name of a guard, as other tools write it."),
-        key("params", Takes::Unsupported("guards take no parameters; write an expression"), "Parameters of a named guard."),
+        key(
+            "params",
+            Takes::Unsupported("guards take no parameters; write an expression"),
+            "Parameters of a named guard.",
+        ),
     ],
 };
 
@@ -358,12 +370,24 @@ pub static ACTION: Object = Object {
         key("if", GUARD_TAKES, "Does `then` if this is true, else `else`."),
         key("then", ACTIONS_TAKES, "See `if`."),
         key("else", ACTIONS_TAKES, "See `if`."),
-        key("foreach", Takes::Expression, "A list, or a map whose keys are taken; `do` is done for each item."),
+        key(
+            "foreach",
+            Takes::Expression,
+            "A list, or a map whose keys are taken; `do` is done for each item.",
+        ),
         key("item", Takes::Text, "Of `foreach`: the name under which `do` sees the item. Default `item`."),
-        key("index", Takes::Text, "Of `foreach`: the name under which `do` sees the number of the item, from 0. Default `index`."),
+        key(
+            "index",
+            Takes::Text,
+            "Of `foreach`: the name under which `do` sees the number of the item, from 0. Default `index`.",
+        ),
         key("do", ACTIONS_TAKES, "See `foreach`."),
         key("type", Takes::Text, "The name of an action, as other tools write it."),
-        key("params", Takes::Unsupported("actions take no parameters; write the action out"), "Parameters of a named action."),
+        key(
+            "params",
+            Takes::Unsupported("actions take no parameters; write the action out"),
+            "Parameters of a named action.",
+        ),
     ],
 };
 
@@ -383,7 +407,11 @@ pub static SEND: Object = Object {
     doc: "An event for another machine or a later turn.",
     keys: &[
         key("event", Takes::Template, "The event's name."),
-        key("to", Takes::Template, "The receiver's address, such as `payments/${instance.id}`. Without it this instance."),
+        key(
+            "to",
+            Takes::Template,
+            "The receiver's address, such as `payments/${instance.id}`. Without it this instance.",
+        ),
         key("data", Takes::Value, "What comes with it."),
         key(
             "delay",
@@ -399,19 +427,8 @@ pub static SEND: Object = Object {
 };
 
 /// Every kind of map, in the order of the reference.
-pub static OBJECTS: &[&Object] = &[
-    &DEFINITION,
-    &STATE,
-    &TRANSITION,
-    &INITIAL,
-    &GUARD,
-    &ACTION,
-    &RAISE,
-    &SEND,
-    &EVENT,
-    &SHAPE,
-    &RETRY,
-];
+pub static OBJECTS: &[&Object] =
+    &[&DEFINITION, &STATE, &TRANSITION, &INITIAL, &GUARD, &ACTION, &RAISE, &SEND, &EVENT, &SHAPE, &RETRY];
 
 impl Object {
     /// The key of that name.

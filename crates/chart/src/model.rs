@@ -115,9 +115,9 @@ impl Descriptor {
     pub(crate) fn matches(&self, name: &str) -> bool {
         match self {
             Descriptor::Exact(exact) => **exact == *name,
-            Descriptor::Prefix(prefix) => name
-                .strip_prefix(&**prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+            Descriptor::Prefix(prefix) => {
+                name.strip_prefix(&**prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            }
             Descriptor::Any => true,
         }
     }

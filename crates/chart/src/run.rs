@@ -90,8 +90,7 @@ impl Run<'_> {
             let mut selected = self.select(false)?;
             if selected.is_empty() {
                 let Some((name, data)) = self.queue.pop_front() else { return Ok(()) };
-                self.current =
-                    Occurrence { name, data, id: "", sender: None, time: self.now, timed: false };
+                self.current = Occurrence { name, data, id: "", sender: None, time: self.now, timed: false };
                 selected = self.select(true)?;
             }
             if !selected.is_empty() {
@@ -220,9 +219,7 @@ impl Run<'_> {
         match &row.plan {
             Plan::Stay => None,
             Plan::Fixed { domain, .. } => Some(*domain),
-            Plan::Open => {
-                domain(self.chart, row, &effective_targets(self.chart, &self.memory, &row.targets))
-            }
+            Plan::Open => domain(self.chart, row, &effective_targets(self.chart, &self.memory, &row.targets)),
         }
     }
 
@@ -238,8 +235,7 @@ impl Run<'_> {
             let range = ranges(*one);
             let conflicts = |other: &(StateIndex, StateIndex)| range.0.max(other.0) < range.1.min(other.1);
             let source = chart.transition(*one).source;
-            let preempts =
-                |other: TransitionIndex| chart.is_inside(source, chart.transition(other).source);
+            let preempts = |other: TransitionIndex| chart.is_inside(source, chart.transition(other).source);
             if kept.iter().any(|(other, taken)| conflicts(taken) && !preempts(*other)) {
                 continue;
             }

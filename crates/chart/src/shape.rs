@@ -104,7 +104,8 @@ impl Shape {
     }
 
     fn check_properties(&self, value: &Value, path: &mut Vec<String>) -> Result<(), String> {
-        let at = |path: &[String]| if path.is_empty() { String::new() } else { format!("{}: ", path.join(".")) };
+        let at =
+            |path: &[String]| if path.is_empty() { String::new() } else { format!("{}: ", path.join(".")) };
         if let Some(name) = self.required.iter().find(|name| value.field(name).is_none()) {
             return Err(format!("{}{name:?} is missing", at(path)));
         }

@@ -69,8 +69,8 @@ pub(crate) fn decode(chart: &Chart, mut bytes: &[u8]) -> Result<ChartState, &'st
         return Err("stored state has unknown flags");
     }
     let leaves = read_states(chart, input)?;
-    let configuration =
-        Configuration::of_leaves(chart, &leaves).ok_or("stored active states are none the chart can be in")?;
+    let configuration = Configuration::of_leaves(chart, &leaves)
+        .ok_or("stored active states are none the chart can be in")?;
     let count = read(input)?;
     if count > chart.states.len() as u64 {
         return Err("stored state remembers too much");
@@ -130,7 +130,8 @@ fn check_history(chart: &Chart, history: StateIndex, states: &[StateIndex]) -> R
         });
         return if complete { Ok(()) } else { Err(wrong) };
     }
-    let expected = if chart.state(parent).kind == StateKind::Parallel { chart.state(parent).children.len() } else { 1 };
+    let expected =
+        if chart.state(parent).kind == StateKind::Parallel { chart.state(parent).children.len() } else { 1 };
     if states.len() == expected { Ok(()) } else { Err(wrong) }
 }
 

@@ -86,15 +86,23 @@ impl<'a> Reader<'a> {
             "type" => &["params"],
             _ => &[],
         };
-        let stray: Vec<&Entry> =
-            fields.keys().filter(|entry| entry.key != doing.key && !belong.contains(&entry.key.as_str())).collect();
+        let stray: Vec<&Entry> = fields
+            .keys()
+            .filter(|entry| entry.key != doing.key && !belong.contains(&entry.key.as_str()))
+            .collect();
         for entry in stray {
             let message = format!("{:?} does not belong to {:?}", entry.key, doing.key);
             let hint = match doing.key.as_str() {
                 "send" | "raise" => format!("put it inside of `{}`", doing.key),
                 _ => String::new(),
             };
-            self.report(finding::Code::BadValue, entry.key_span.clone(), &join(path, &entry.key), message, hint);
+            self.report(
+                finding::Code::BadValue,
+                entry.key_span.clone(),
+                &join(path, &entry.key),
+                message,
+                hint,
+            );
         }
         if doing.key == "if" && fields.find("then").is_none() && fields.find("else").is_none() {
             let hint = "add `then:` with actions";
@@ -182,7 +190,13 @@ impl<'a> Reader<'a> {
             send.delay = Some(self.delay(entry, &join(path, "delay"))?);
         } else if let Some(entry) = fields.find("id") {
             let message = "an `id` is for cancelling a delayed send, and this one has no `delay`";
-            self.report(finding::Code::BadValue, entry.key_span.clone(), path, message, "add `delay:` or remove `id`");
+            self.report(
+                finding::Code::BadValue,
+                entry.key_span.clone(),
+                path,
+                message,
+                "add `delay:` or remove `id`",
+            );
         }
         if let Some(Template::Fixed(address)) = &send.to
             && let Err(error) = everstate_kernel::Address::parse(address)
@@ -249,7 +263,13 @@ impl<'a> Reader<'a> {
         self.names.truncate(outer);
         if body.is_empty() && fields.find("do").is_none() {
             let hint = "add `do:` with actions";
-            self.report(finding::Code::MissingKey, entry.key_span.clone(), path, "`foreach` without `do`", hint);
+            self.report(
+                finding::Code::MissingKey,
+                entry.key_span.clone(),
+                path,
+                "`foreach` without `do`",
+                hint,
+            );
         }
         Some(Action::Foreach(Box::new(Foreach { over, slot, body })))
     }
@@ -327,8 +347,11 @@ impl<'a> Reader<'a> {
         match &node.kind {
             Kind::Text { text, .. } => self.compile(node, text, 0, path).map(Formula::Code),
             Kind::List(items) => {
-                let parts: Vec<Option<Formula>> =
-                    items.iter().enumerate().map(|(at, item)| self.formula(item, &format!("{path}[{at}]"))).collect();
+                let parts: Vec<Option<Formula>> = items
+                    .iter()
+                    .enumerate()
+                    .map(|(at, item)| self.formula(item, &format!("{path}[{at}]")))
+                    .collect();
                 let parts: Vec<Formula> = parts.into_iter().collect::<Option<_>>()?;
                 let literals = parts.iter().map(literal).collect::<Option<Vec<Value>>>();
                 Some(literals.map_or(Formula::List(parts), |items| Formula::Literal(Value::list(items))))
@@ -379,7 +402,13 @@ impl<'a> Reader<'a> {
             let Some(length) = hole_length(&text[hole + 2..]) else {
                 let span = node.locate(self.source, hole..hole + 2);
                 let hint = "close it with '}', or write $${ for the characters themselves";
-                self.report(finding::Code::Expression, span, path, "the hole that begins here has no end", hint);
+                self.report(
+                    finding::Code::Expression,
+                    span,
+                    path,
+                    "the hole that begins here has no end",
+                    hint,
+                );
                 return None;
             };
             let inner = &text[hole + 2..hole + 2 + length];

@@ -40,7 +40,12 @@ impl<'a> Fields<'a> {
 
 impl<'a> Reader<'a> {
     /// A map of that kind, checked; none when it is no map.
-    pub(super) fn fields(&mut self, node: &'a Node, object: &'static Object, path: &str) -> Option<Fields<'a>> {
+    pub(super) fn fields(
+        &mut self,
+        node: &'a Node,
+        object: &'static Object,
+        path: &str,
+    ) -> Option<Fields<'a>> {
         if !matches!(node.kind, Kind::Map(_)) {
             self.wrong_type(node, path, &format!("a map ({})", object.name));
             return None;
@@ -54,7 +59,13 @@ impl<'a> Reader<'a> {
                         && !is_empty(&entry.value)
                     {
                         let message = format!("{:?} is not supported here", entry.key);
-                        self.report(Code::Unsupported, entry.key_span.clone(), &join(path, &entry.key), message, why);
+                        self.report(
+                            Code::Unsupported,
+                            entry.key_span.clone(),
+                            &join(path, &entry.key),
+                            message,
+                            why,
+                        );
                     }
                     entries.push(entry);
                 }
@@ -93,8 +104,10 @@ impl<'a> Reader<'a> {
                 let states = path.ends_with("states") || path == "states";
                 let (code, what) =
                     if states { (Code::DuplicateState, "state") } else { (Code::DuplicateKey, "key") };
-                let message = format!("the {what} {:?} is here a second time; the first is in line {line}", entry.key);
-                let hint = if states { "give one of them another name" } else { "put both into one, or remove one" };
+                let message =
+                    format!("the {what} {:?} is here a second time; the first is in line {line}", entry.key);
+                let hint =
+                    if states { "give one of them another name" } else { "put both into one, or remove one" };
                 self.report(code, entry.key_span.clone(), &join(path, &entry.key), message, hint);
             } else {
                 first.insert(&entry.key, entry.key_span.start);

@@ -172,11 +172,16 @@ impl<'a> Reader<'a> {
         let actions = self.named_actions(&fields);
         self.fill_states();
         self.check_names(&fields, &guards, &actions);
-        let model = Model { states: std::mem::take(&mut self.states), guards, actions, context, events, unhandled };
+        let model =
+            Model { states: std::mem::take(&mut self.states), guards, actions, context, events, unhandled };
         let sent = std::mem::take(&mut self.sent);
         // With states or transitions missing, what the whole looks like would only be misleading.
         let within_contents = [Code::Expression, Code::UnknownName, Code::UnknownState, Code::NameCycle];
-        if self.findings.iter().all(|one| one.severity != Severity::Error || within_contents.contains(&one.code)) {
+        if self
+            .findings
+            .iter()
+            .all(|one| one.severity != Severity::Error || within_contents.contains(&one.code))
+        {
             crate::check::check(&model, &sent, &mut |code, span, path, message, hint| {
                 self.report(code, span, path, message, hint);
             });
@@ -291,7 +296,8 @@ impl<'a> Reader<'a> {
         self.check_repeats(&entry.value, "context");
         let value = entry.value.to_value();
         if !value.nests_within(crate::value::VALUE_DEPTH_MAX - 1) {
-            let message = format!("the context nests deeper than {} levels", crate::value::VALUE_DEPTH_MAX - 1);
+            let message =
+                format!("the context nests deeper than {} levels", crate::value::VALUE_DEPTH_MAX - 1);
             self.report(Code::TooLarge, entry.value.span.clone(), "context", message, "flatten it");
             return empty();
         }
@@ -310,8 +316,9 @@ impl<'a> Reader<'a> {
                 _ => {
                     if let Some(fields) = self.fields(&declared.value, &format::EVENT, &path) {
                         description = self.text_of(&fields, "description", &path).map(Arc::from);
-                        shape =
-                            fields.find("data").and_then(|data| self.shape(&data.value, &format!("{path}.data")));
+                        shape = fields
+                            .find("data")
+                            .and_then(|data| self.shape(&data.value, &format!("{path}.data")));
                     }
                 }
             }
@@ -364,7 +371,9 @@ impl<'a> Reader<'a> {
         let used = std::mem::take(&mut self.used_guards);
         self.check_table(fields, "guards", &uses, &used);
         let mut uses: Vec<Vec<u16>> = vec![Vec::new(); actions.len()];
-        for (at, action) in actions.iter().enumerate().flat_map(|(at, list)| list.iter().map(move |one| (at, one))) {
+        for (at, action) in
+            actions.iter().enumerate().flat_map(|(at, list)| list.iter().map(move |one| (at, one)))
+        {
             action.walk(&mut |part| {
                 if let Action::Named(name) = part {
                     uses[at].push(*name);
@@ -385,7 +394,13 @@ impl<'a> Reader<'a> {
                 self.report(Code::NameCycle, entry.key_span.clone(), &path, message, "");
             } else if !used.contains(&(at as u16)) {
                 let message = format!("nothing uses the {singular} {:?}", entry.key);
-                self.report(Code::Unused, entry.key_span.clone(), &path, message, "remove it, or use it by its name");
+                self.report(
+                    Code::Unused,
+                    entry.key_span.clone(),
+                    &path,
+                    message,
+                    "remove it, or use it by its name",
+                );
             }
         }
     }

@@ -71,8 +71,9 @@ impl<'a> Reader<'a> {
     }
 
     fn kind(&mut self, fields: &Fields<'a>, place: &str, is_root: bool) -> StateKind {
-        let has_children =
-            fields.find("states").is_some_and(|entry| matches!(&entry.value.kind, Kind::Map(all) if !all.is_empty()));
+        let has_children = fields
+            .find("states")
+            .is_some_and(|entry| matches!(&entry.value.kind, Kind::Map(all) if !all.is_empty()));
         let inner = if has_children { StateKind::Compound } else { StateKind::Atomic };
         let word = self.word(fields, "type", place);
         let deep = !is_root && self.word(fields, "history", place) == Some("deep");
@@ -105,7 +106,9 @@ impl<'a> Reader<'a> {
             }
             Some("final") => StateKind::Final,
             Some("history") => StateKind::History { deep },
-            None if !is_root && !has_children && fields.find("history").is_some() => StateKind::History { deep },
+            None if !is_root && !has_children && fields.find("history").is_some() => {
+                StateKind::History { deep }
+            }
             _ => inner,
         }
     }
@@ -115,7 +118,13 @@ impl<'a> Reader<'a> {
         let place = join(&self.states[usize::from(parent)].place, "states");
         if depth > STATE_DEPTH_MAX {
             let message = format!("states nest deeper than {STATE_DEPTH_MAX} levels");
-            self.report(Code::TooLarge, states.key_span.clone(), &place, message, "flatten the innermost states");
+            self.report(
+                Code::TooLarge,
+                states.key_span.clone(),
+                &place,
+                message,
+                "flatten the innermost states",
+            );
             return;
         }
         for entry in self.entries(&states.value, &place, "a map from names to states") {
@@ -154,7 +163,8 @@ impl<'a> Reader<'a> {
         } else {
             return;
         };
-        let hint = if name.contains('.') { format!("write {:?}", name.replace('.', "_")) } else { String::new() };
+        let hint =
+            if name.contains('.') { format!("write {:?}", name.replace('.', "_")) } else { String::new() };
         self.report(Code::BadValue, entry.key_span.clone(), &join(place, name), message, hint);
     }
 
@@ -198,7 +208,8 @@ impl<'a> Reader<'a> {
             let exit = self.actions_of(&body, "exit", &place);
             let initial = self.initial(index, &body);
             let transitions = self.transitions(index, &body);
-            let output = body.find("output").and_then(|entry| self.formula(&entry.value, &join(&place, "output")));
+            let output =
+                body.find("output").and_then(|entry| self.formula(&entry.value, &join(&place, "output")));
             self.check_keys_of_kind(index, &body);
             let state = &mut self.states[at];
             state.unhandled = unhandled;
@@ -223,9 +234,10 @@ impl<'a> Reader<'a> {
             StateKind::Compound => ("a compound state", &["output", "history", "target"]),
             StateKind::Parallel if is_root => ("a parallel machine", &["initial"]),
             StateKind::Parallel => ("a parallel state", &["initial", "output", "history", "target"]),
-            StateKind::Final => {
-                ("a final state", &["initial", "on", "always", "after", "onDone", "history", "target", "unhandled"])
-            }
+            StateKind::Final => (
+                "a final state",
+                &["initial", "on", "always", "after", "onDone", "history", "target", "unhandled"],
+            ),
             StateKind::History { .. } => (
                 "a history",
                 &["initial", "on", "always", "after", "onDone", "entry", "exit", "output", "unhandled"],
@@ -260,14 +272,15 @@ impl<'a> Reader<'a> {
         let state = &self.states[usize::from(index)];
         let place = join(&state.place, "initial");
         let Some(entry) = body.find("initial") else {
-            let is_history = |at: &StateIndex| {
-                matches!(self.states[usize::from(*at)].kind, StateKind::History { .. })
-            };
-            let children: Vec<StateIndex> = state.children.iter().copied().filter(|at| !is_history(at)).collect();
+            let is_history =
+                |at: &StateIndex| matches!(self.states[usize::from(*at)].kind, StateKind::History { .. });
+            let children: Vec<StateIndex> =
+                state.children.iter().copied().filter(|at| !is_history(at)).collect();
             if let [only] = children[..] {
                 return Some(initial_transition(vec![only], Vec::new(), state));
             }
-            let what = if index == 0 { "the definition".to_owned() } else { format!("the state {:?}", state.path) };
+            let what =
+                if index == 0 { "the definition".to_owned() } else { format!("the state {:?}", state.path) };
             let span = match index {
                 0 => body.find("states").map_or(0..0, |entry| entry.key_span.clone()),
                 _ => state.span.clone(),
@@ -287,7 +300,13 @@ impl<'a> Reader<'a> {
                 let actions = self.actions_of(&fields, "actions", &place);
                 let Some(target) = fields.find("target") else {
                     let message = "the initial transition has no target";
-                    self.report(Code::MissingKey, entry.value.span.clone(), &place, message, "add `target: STATE`");
+                    self.report(
+                        Code::MissingKey,
+                        entry.value.span.clone(),
+                        &place,
+                        message,
+                        "add `target: STATE`",
+                    );
                     return None;
                 };
                 (&target.value, actions)
@@ -335,7 +354,8 @@ impl<'a> Reader<'a> {
             |at: &StateIndex| matches!(self.states[usize::from(*at)].kind, StateKind::History { .. });
         if targets.is_empty() || targets.iter().any(leads_to_history) {
             let (span, name) = (state.span.clone(), state.name.clone());
-            let message = format!("the history {name:?} has no default, and none follows from its parent's `initial`");
+            let message =
+                format!("the history {name:?} has no default, and none follows from its parent's `initial`");
             let hint = "add `target: STATE`, a state beside it";
             self.report(Code::HistoryDefault, span, &place, message, hint);
             return None;

@@ -51,7 +51,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The targets of a transition; none when one of them is unknown or they cannot be active together.
-    pub(super) fn targets(&mut self, source: StateIndex, node: &'a Node, path: &str) -> Option<Vec<StateIndex>> {
+    pub(super) fn targets(
+        &mut self,
+        source: StateIndex,
+        node: &'a Node,
+        path: &str,
+    ) -> Option<Vec<StateIndex>> {
         self.resolve_all(node, path, |reader, text| reader.resolve(source, text), source)
     }
 
@@ -73,7 +78,8 @@ impl<'a> Reader<'a> {
         let targets = self.resolve_all(node, path, resolve, outer)?;
         let end = self.model_state(outer).end;
         if let Some(outside) = targets.iter().find(|target| **target <= outer || **target >= end) {
-            let (inner, name) = (self.model_state(*outside).path.clone(), self.model_state(outer).path.clone());
+            let (inner, name) =
+                (self.model_state(*outside).path.clone(), self.model_state(outer).path.clone());
             let message = format!("{inner:?} is not inside of {name:?}");
             let children = self.model_state(outer).children.iter();
             let names: Vec<&str> = children.take(12).map(|at| self.model_state(*at).name.as_str()).collect();
@@ -131,7 +137,13 @@ impl<'a> Reader<'a> {
             _ => "targets name a state beside (`paid`), inside (`.waiting`), by path (`open.waiting`) or by id (`#paid`)"
                 .to_owned(),
         };
-        self.report(Code::UnknownTarget, item.span.clone(), path, format!("there is no state {text:?}"), hint);
+        self.report(
+            Code::UnknownTarget,
+            item.span.clone(),
+            path,
+            format!("there is no state {text:?}"),
+            hint,
+        );
     }
 
     /// Several targets must lie in different regions of a parallel state.
@@ -157,12 +169,22 @@ impl<'a> Reader<'a> {
     }
 
     /// The state that a guard or an expression asks for.
-    pub(super) fn asked_state(&mut self, text: &str, span: std::ops::Range<usize>, path: &str) -> Option<StateIndex> {
+    pub(super) fn asked_state(
+        &mut self,
+        text: &str,
+        span: std::ops::Range<usize>,
+        path: &str,
+    ) -> Option<StateIndex> {
         if let Some(at) = self.state_names.get(text) {
             return Some(*at);
         }
-        let named: Vec<&str> =
-            self.states.iter().filter(|state| state.name == text).map(|state| state.path.as_str()).take(4).collect();
+        let named: Vec<&str> = self
+            .states
+            .iter()
+            .filter(|state| state.name == text)
+            .map(|state| state.path.as_str())
+            .take(4)
+            .collect();
         let hint = match (named.is_empty(), nearest(text, self.state_names.keys().map(|name| &**name))) {
             (false, _) => format!("several states have that name; write one of {}", named.join(", ")),
             (true, Some(near)) => format!("did you mean {near:?}?"),
