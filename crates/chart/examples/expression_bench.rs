@@ -72,14 +72,14 @@ fn measure(expression: &Expression, names: &Names, context: &Value, event: &Valu
         let _ = once();
     });
     let allocated = counted.count_total;
-    // The least of several runs: other work on the machine only ever adds.
+    // The least of many short runs: other work on the machine only ever adds.
     let mut least = f64::MAX;
-    for _ in 0..5 {
+    for _ in 0..rounds / 200 {
         let start = Instant::now();
-        for _ in 0..rounds / 5 {
+        for _ in 0..200 {
             let _ = once();
         }
-        least = least.min(start.elapsed().as_nanos() as f64 / f64::from(rounds / 5));
+        least = least.min(start.elapsed().as_nanos() as f64 / 200.0);
     }
     let start = Instant::now();
     for _ in 0..rounds / 1_000 {

@@ -126,6 +126,13 @@ fn mistakes_are_told_with_place_and_hint() {
 }
 
 #[test]
+fn an_empty_context_has_no_fields() {
+    let names = Names::new().context(Some(Type::of_initial(&Value::from_json("{}").expect("parses"))));
+    let errors = Expression::compile("context.total", &names).map(|_| ()).unwrap_err();
+    assert_eq!(errors[0].to_string(), "there is no field 'total'; it has no fields");
+}
+
+#[test]
 fn what_does_not_parse_is_told_with_place_and_hint() {
     check(
         "context.total = 1",
