@@ -17,3 +17,7 @@ pub mod v1 {
 
 /// The descriptors of `everstate.v1` and all it imports, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+mod code;
+
+pub use code::{Code, Entry, errors_page};

@@ -36,4 +36,6 @@ pub use shape::Shape;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod semantics_tests;

@@ -70,8 +70,9 @@ pub enum Interrupted {
 impl Hub {
     pub(crate) fn start(buffer_max: usize) -> (Arc<Hub>, Publisher, JoinHandle<()>) {
         let (turns, _) = broadcast::channel(buffer_max.max(1));
-        let hub =
-            Arc::new(Hub { turns: turns.clone(), followers: Arc::default(), committed: AtomicU64::new(0) });
+        let missed = Arc::new(AtomicBool::new(false));
+        let (followers, committed) = (Arc::default(), Arc::default());
+        let hub = Arc::new(Hub { turns: turns.clone(), followers, committed, missed: missed.clone() });
         let (queue, batches): (_, Receiver<Batch>) = crossbeam_channel::bounded(buffer_max.max(1));
         let pass_on = move || {
             for batch in &batches {

@@ -28,6 +28,11 @@ impl Memory {
     pub fn new() -> Memory {
         Memory { reading: Arc::new(Reading::new(Layers::default(), NoTables)), sweep_at: SWEEP_MIN }
     }
+
+    /// Another view of the same store, to export from while a node has this one. Commit through one of them only.
+    pub fn share(&self) -> Memory {
+        Memory { reading: self.reading.clone(), sweep_at: self.sweep_at }
+    }
 }
 
 impl Default for Memory {

@@ -152,7 +152,7 @@ states:
   d: {id: a, always: {target: b}}
 on: {x: a}
 ",
-        "5:40 eventless-loop: without any event this leads in a circle, again and again, from the state \"b.c\" (give one of the transitions in the circle a guard that will become false, or an event)",
+        "6:22 eventless-loop: without any event this leads in a circle, again and again, from the state \"b.c\" (give one of the transitions in the circle a guard that will become false, or an event)",
     );
     check(
         "name: m\ninitial: a\nstates: {a: {always: {actions: {log: x}}, on: {x: b}}, b: {type: final}}",
@@ -222,7 +222,8 @@ fn circles_of_names_are_errors() {
 fn hostile_texts_have_defined_answers() {
     only(&read("m", ""), Code::Malformed);
     only(&read("m", "a: ["), Code::Malformed);
-    only(&read("m", "- x: y\n -"), Code::WrongType);
+    only(&read("m", "- x: y\n -"), Code::Malformed);
+    only(&read("m", "- x\n- y"), Code::WrongType);
     only(&read("m", "a: 1\n---\nb: 2"), Code::Malformed);
     only(&read("m", "a: !!binary x"), Code::Malformed);
     only(&read("m", "a: &x [*x]"), Code::Malformed);
@@ -282,7 +283,7 @@ error[unknown-target]: there is no state \"nowhera\"
 fn places_are_right_behind_characters_of_several_bytes() {
     check(
         "# ünïcödé\nname: m\ninitial: ä\nstates:\n  ä: {description: 'größer', on: {x: ö}}\n",
-        "5:38 unknown-target: there is no state \"ö\" (did you mean \"ä\"?)",
+        "5:38 unknown-target: there is no state \"ö\" (targets name a state beside (`paid`), inside (`.waiting`), by path (`open.waiting`) or by id (`#paid`))",
     );
     let outcome = read("m", "\u{feff}name: m\ninitial: b\nstates: {a: {on: {x: a}}}");
     assert_eq!(outcome.findings[0].span, 3 + 17..3 + 18);

@@ -1,0 +1,127 @@
+//! What the program says without a server: help, usage, errors, and how it exits.
+
+#![allow(missing_docs)]
+
+mod common;
+
+use common::{program, run};
+
+#[test]
+fn help_is_a_tour() {
+    let ran = run(&["help"]).ok();
+    assert!(ran.out.starts_with("everstate: durable state machines"), "{}", ran.out);
+    assert!(ran.err.is_empty());
+    assert!(ran.out.lines().all(|line| line.chars().count() <= 100));
+}
+
+#[test]
+fn help_of_a_command() {
+    let ran = run(&["help", "send"]).ok();
+    insta::assert_snapshot!(ran.out.split("\nConnection:").next().unwrap());
+    assert_eq!(run(&["help", "dead-letters", "retry"]).ok().err, "");
+}
+
+#[test]
+fn usage_is_two() {
+    let ran = run(&["sned"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("a similar subcommand exists: 'send'"), "{}", ran.err);
+    assert_eq!(run(&[]).code, 2);
+    assert_eq!(run(&["get"]).code, 2);
+    assert_eq!(run(&["help", "sned"]).code, 2);
+}
+
+fn check(arguments: &[&str]) -> String {
+    let ran = run(arguments);
+    format!("{}exit {}\n", ran.out + &ran.err, ran.code)
+}
+
+#[test]
+fn what_cannot_be_meant_is_told_before_anything_is_asked() {
+    let all = [
+        check(&["get", "orders"]),
+        check(&["start", "orders/1", "2"]),
+        check(&["start", "orders", "--data", "{amount: 20}"]),
+        check(&["send", "orders/1", "pay", "--data", "12345678901234567890"]),
+        check(&["send", "orders/1", "pay", "--wait=10m"]),
+        check(&["list", "--since", "yesterday"]),
+        check(&["await", "orders/1", "--in", "paid", "--timeout", "5"]),
+        check(&["status", "--server", "localhost:7400"]),
+        check(&["status", "--ca", "/nowhere/ca.pem"]),
+        check(&["status", "--token-file", "/nowhere/token"]),
+    ];
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_three() {
+    // A port that was free a moment ago, and that nobody was told of.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = format!("http://127.0.0.1:{port}");
+    for command in [&["status"][..], &["get", "orders/1"], &["follow"], &["load", "Cargo.toml", "--kind", "orders"]] {
+        let ran = run(&[command, &["--server", &server]].concat());
+        assert_eq!(ran.code, 3, "{command:?} {ran:#?}");
+        assert!(ran.err.starts_with(&format!("error: cannot reach the server at {server}: connection refused\nhint: ")), "{ran:#?}");
+    }
+    let ran = run(&["status", "--json", "--server", &server]);
+    assert_eq!((ran.code, ran.out.as_str()), (3, ""));
+    let error: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+    assert_eq!(error["error"]["code"], "unreachable");
+}
+
+#[test]
+fn the_environment_names_the_server_and_a_flag_overrules_it() {
+    let ran: common::Ran = program().args(["status"]).env("EVERSTATE_SERVER", "nonsense").output().unwrap().into();
+    assert!(ran.err.contains("server address is not usable: nonsense"), "{ran:#?}");
+    let ran: common::Ran =
+        program().args(["status", "--server", "other"]).env("EVERSTATE_SERVER", "nonsense").output().unwrap().into();
+    assert!(ran.err.contains("server address is not usable: other"), "{ran:#?}");
+}
+
+#[test]
+fn completions_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(run(&["completions", shell]).ok().out.contains("dead-letters"), "{shell}");
+    }
+}
+
+#[test]
+fn the_reference_has_every_command_and_no_empty_entry() {
+    let page = run(&["help", "--markdown"]).ok().out;
+    for command in ["serve", "check", "put", "dead-letters retry", "load", "import", "await"] {
+        assert!(page.contains(&format!(" everstate {command}\n")), "{command}");
+    }
+    assert!(!page.contains("`: \n"), "{page}");
+    assert_eq!(page, everstate_cli::reference());
+}
+
+#[test]
+fn check_finds_all_problems_and_exits_with_one() {
+    let folder = common::folder();
+    let good = folder.path().join("definitions");
+    let ran = run(&["check", good.to_str().unwrap()]).ok();
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", "checked 1 file: no problems\n"));
+
+    let wrong = common::ORDERS.replace("target: paid", "target: payd").replace("initial: unpaid", "inital: unpaid");
+    let file = folder.path().join("wrong.yaml");
+    std::fs::write(&file, wrong).unwrap();
+    let ran = run(&["check", file.to_str().unwrap()]);
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    assert!(ran.out.contains("unknown-target") && ran.out.contains("unknown-key"), "{}", ran.out);
+    assert!(ran.out.contains("wrong.yaml:13:"), "{}", ran.out);
+    let ran = run(&["check", "--json", file.to_str().unwrap()]);
+    let codes: Vec<_> = ran.lines().iter().map(|line| line["code"].clone()).collect();
+    assert!(codes.contains(&"unknown-target".into()) && codes.contains(&"unknown-key".into()), "{codes:?}");
+
+    let ran = run(&["check", "/nowhere/file.yaml"]);
+    assert_eq!(ran.err, "error: cannot read /nowhere/file.yaml: no such file or directory\n");
+    assert_eq!(ran.code, 1);
+}
+
+#[test]
+fn colour_is_for_terminals_or_on_demand() {
+    let plain = run(&["check", "/nowhere/file.yaml"]);
+    assert!(!plain.err.contains('\u{1b}'));
+    let coloured = run(&["check", "/nowhere/file.yaml", "--color", "always"]);
+    assert!(coloured.err.starts_with("\u{1b}[31merror:\u{1b}[0m"), "{}", coloured.err);
+}

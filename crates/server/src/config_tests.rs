@@ -1,0 +1,122 @@
+//! Where settings come from, which wins, and what is refused.
+
+use super::*;
+
+fn flags(pairs: &[(&str, &str)]) -> Given {
+    let mut given = Given::default();
+    for (name, value) in pairs {
+        given.flag(name, *value).expect("a known setting");
+    }
+    given
+}
+
+fn environment(pairs: &[(&str, &str)]) -> Given {
+    Given::environment(pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())))
+}
+
+fn file(text: &str) -> Given {
+    Given::toml(text, Path::new("everstate.toml")).expect("a good file")
+}
+
+fn problem(given: &Given) -> String {
+    Config::resolve(given, Vec::new()).expect_err("refused").to_string()
+}
+
+#[test]
+fn defaults_listen_on_loopback() {
+    let config = Config::resolve(&Given::default(), Vec::new()).expect("defaults are good");
+    assert_eq!(config.listen.to_string(), "127.0.0.1:7400");
+    assert_eq!(config.data, PathBuf::from("everstate-data"));
+    assert_eq!(config.tls, None);
+    assert!(!config.insecure);
+}
+
+#[test]
+fn flags_beat_the_environment_which_beats_the_file() {
+    let given = flags(&[("listen", "127.0.0.1:1")])
+        .or(environment(&[("EVERSTATE_LISTEN", "127.0.0.1:2"), ("EVERSTATE_QUEUE_MAX", "22")]))
+        .or(file("listen = \"127.0.0.1:3\"\nqueue-max = 33\nstreams_max = 44\nheader-timeout = 1.5\n"));
+    let config = Config::resolve(&given, Vec::new()).expect("good");
+    assert_eq!(config.listen.port(), 1);
+    assert_eq!(config.queue_max, 22);
+    assert_eq!(config.streams_max, 44);
+    assert_eq!(config.header_timeout, Duration::from_millis(1500));
+}
+
+#[test]
+fn the_environment_has_other_variables_and_empty_ones() {
+    let given = environment(&[("EVERSTATE_URL", "http://x"), ("PATH", "/bin"), ("EVERSTATE_LISTEN", "")]);
+    assert_eq!(given, Given::default());
+}
+
+#[test]
+fn values_are_checked_and_the_message_says_where_from() {
+    assert_eq!(
+        problem(&environment(&[("EVERSTATE_QUEUE_MAX", "many")])),
+        "queue-max (environment) is not usable: \"many\"; use a whole number from 1 to 16777216"
+    );
+    assert_eq!(
+        problem(&file("engine = \"postgres\"")),
+        "engine (in everstate.toml) is not usable: \"postgres\"; use embedded or memory"
+    );
+    for (name, value) in [
+        ("listen", "example.org:80"),
+        ("listen", "7400"),
+        ("insecure", "perhaps"),
+        ("header-timeout", "-1"),
+        ("header-timeout", "NaN"),
+        ("stop-timeout", "1e300"),
+        ("streams-max", "0"),
+        ("request-bytes-max", "99999999999999999999"),
+        ("log", "everstate=loud"),
+        ("log-format", "xml"),
+    ] {
+        assert!(problem(&flags(&[(name, value)])).starts_with(&format!("{name} (flag)")), "{name}={value}");
+    }
+}
+
+#[test]
+fn unknown_settings_are_refused_with_the_nearest() {
+    let path = Path::new("e.toml");
+    let error = Given::toml("tls-certs = \"x\"", path).expect_err("unknown").to_string();
+    assert_eq!(error, "there is no setting \"tls-certs\" (in e.toml); did you mean tls-cert?");
+    assert!(Given::toml("listen = [1]", path).is_err());
+    assert!(Given::toml("listen = ", path).expect_err("not TOML").to_string().contains("e.toml is not TOML"));
+    assert!(Given::default().flag("nonsense", "1").is_err());
+}
+
+#[test]
+fn beyond_loopback_takes_guards_or_the_word() {
+    let beyond = ("listen", "0.0.0.0:7400");
+    let tls = [("tls-cert", "c.pem"), ("tls-key", "k.pem")];
+    let refused = |more: &[(&str, &str)]| problem(&flags(&[&[beyond], more].concat()));
+    let taken =
+        |more: &[(&str, &str)]| Config::resolve(&flags(&[&[beyond], more].concat()), Vec::new()).is_ok();
+
+    assert!(refused(&[]).contains("beyond this machine, is refused: everybody could reach it"));
+    assert!(refused(&[("tokens", "t")]).contains("the tokens would travel in the open"));
+    assert!(refused(&tls).contains("nobody is asked who they are"));
+    assert!(taken(&[tls[0], tls[1], ("tokens", "t")]));
+    assert!(taken(&[tls[0], tls[1], ("tls-client-ca", "ca.pem")]));
+    assert!(taken(&[("insecure", "true")]));
+    assert!(Config::resolve(&flags(&[("listen", "[::1]:0")]), Vec::new()).is_ok());
+}
+
+#[test]
+fn half_of_tls_is_refused() {
+    assert!(problem(&flags(&[("tls-cert", "c.pem")])).contains("tls-key is missing"));
+    assert!(problem(&flags(&[("tls-key", "k.pem")])).contains("tls-cert is missing"));
+    assert!(problem(&flags(&[("tls-client-ca", "ca.pem")])).contains("tls-cert is missing"));
+}
+
+#[test]
+fn every_setting_has_words_and_a_variable() {
+    for setting in SETTINGS {
+        assert!(!setting.about.is_empty());
+        assert!(setting.variable().starts_with("EVERSTATE_"));
+        if let Some(default) = setting.default {
+            let given = flags(&[(setting.name, default)]);
+            assert!(Config::resolve(&given, Vec::new()).is_ok(), "the default of {}", setting.name);
+        }
+    }
+}

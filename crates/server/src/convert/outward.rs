@@ -1,0 +1,185 @@
+//! To the wire: what the kernel remembers, told whole.
+
+use super::{json_out, time_out};
+use crate::failure::{fault_code, rejection_code};
+use everstate_api::v1;
+use everstate_kernel::{
+    Address, Cause, DeadLetter, Definition, Event, HistoryEntry, Instance, Json, Kept, Labels, Outcome,
+    Rejection, Sender, Status, Timer,
+};
+use everstate_store::InstanceLine;
+use v1::outcome::Code;
+
+/// What became of an event.
+pub(crate) fn outcome(outcome: &Outcome, duplicate: bool) -> v1::Outcome {
+    let empty = v1::Outcome { duplicate, ..Default::default() };
+    match outcome {
+        Outcome::Ok { from, to, reply } => v1::Outcome {
+            code: Code::Ok.into(),
+            from: labels(from),
+            to: labels(to),
+            reply: present(reply),
+            ..empty
+        },
+        Outcome::Rejected { reason, state, detail, accepts } => v1::Outcome {
+            code: Code::Rejected.into(),
+            from: labels(state),
+            reason: rejection_code(*reason).as_str().into(),
+            message: rejection_message(*reason, detail),
+            accepts: accepts.iter().map(ToString::to_string).collect(),
+            ..empty
+        },
+        Outcome::Failed { fault, attempts } => v1::Outcome {
+            code: Code::Failed.into(),
+            reason: fault_code(fault).as_str().into(),
+            message: match fault.place.as_str() {
+                "" => fault.message.clone(),
+                place => format!("{} (at {place})", fault.message),
+            },
+            attempts: *attempts,
+            ..empty
+        },
+    }
+}
+
+/// The event is kept and not decided yet.
+pub(crate) fn pending(duplicate: bool) -> v1::Outcome {
+    v1::Outcome { code: Code::Pending.into(), duplicate, ..Default::default() }
+}
+
+fn rejection_message(reason: Rejection, detail: &str) -> String {
+    if detail.is_empty() { reason.to_string() } else { format!("{reason}: {detail}") }
+}
+
+/// An instance with its context. Without its definition, or when that cannot read the state, the context is
+/// left out: the row alone is worth having.
+pub(crate) fn instance(
+    row: &Instance,
+    waiting_events: usize,
+    definition: Option<&Definition>,
+) -> v1::Instance {
+    v1::Instance {
+        address: row.address.to_string(),
+        version: row.version.to_string(),
+        states: labels(&row.labels),
+        context: context(&row.address, &row.state, definition).into(),
+        done: matches!(row.status, Status::Final(_)),
+        output: match &row.status {
+            Status::Final(output) => Some(json_out(output)).into(),
+            Status::Active => None.into(),
+        },
+        created_time: Some(time_out(row.created_at)).into(),
+        last_event_time: Some(time_out(row.last_event_at)).into(),
+        turns: row.turns,
+        incarnation: row.incarnation,
+        timers: row.timers.iter().map(timer).collect(),
+        waiting_events: u32::try_from(waiting_events).unwrap_or(u32::MAX),
+        ..Default::default()
+    }
+}
+
+/// An instance in a list, without timers and mailbox.
+pub(crate) fn instance_line(line: &InstanceLine, definition: Option<&Definition>) -> v1::Instance {
+    v1::Instance {
+        address: line.address.to_string(),
+        version: line.version.to_string(),
+        states: labels(&line.labels),
+        context: context(&line.address, &line.state, definition).into(),
+        done: line.done.is_some(),
+        output: line.done.as_ref().map(json_out).into(),
+        created_time: Some(time_out(line.created_at)).into(),
+        last_event_time: Some(time_out(line.last_event_at)).into(),
+        turns: line.turns,
+        ..Default::default()
+    }
+}
+
+fn context(
+    address: &Address,
+    state: &Kept,
+    definition: Option<&Definition>,
+) -> Option<buffa_types::google::protobuf::Value> {
+    let behaviour = &definition?.behaviour;
+    match behaviour.decode(state.as_slice()) {
+        Ok(state) => Some(json_out(&behaviour.describe(&state).data)),
+        Err(fault) => {
+            tracing::warn!(%address, problem = %fault.message, "the definition cannot read the instance's state");
+            None
+        }
+    }
+}
+
+fn timer(timer: &Timer) -> v1::Timer {
+    v1::Timer {
+        name: timer.name.to_string(),
+        due_time: Some(time_out(timer.due)).into(),
+        event: timer.event.to_string(),
+        to: timer.to.as_ref().map(ToString::to_string).unwrap_or_default(),
+        ..Default::default()
+    }
+}
+
+/// A turn of an instance.
+pub(crate) fn turn(address: &Address, entry: &HistoryEntry) -> v1::Turn {
+    let (event, sender, start_data) = match &entry.cause {
+        Cause::Start { data, .. } => (None, String::new(), Some(json_out(data))),
+        Cause::Event(event) => (Some(queued_event(event)), sender(&event.sender), None),
+    };
+    v1::Turn {
+        address: address.to_string(),
+        cursor: entry.position,
+        sequence: entry.sequence,
+        time: Some(time_out(entry.at)).into(),
+        event: event.into(),
+        sender,
+        outcome: Some(outcome(&entry.outcome, false)).into(),
+        log: entry.log.clone(),
+        start_data: start_data.into(),
+        ..Default::default()
+    }
+}
+
+/// An event that nobody could take.
+pub(crate) fn dead_letter(letter: &DeadLetter) -> v1::DeadLetter {
+    v1::DeadLetter {
+        number: letter.number.0,
+        address: letter.to.to_string(),
+        event: Some(queued_event(&letter.event)).into(),
+        sender: sender(&letter.event.sender),
+        outcome: Some(outcome(&letter.outcome, false)).into(),
+        time: Some(time_out(letter.at)).into(),
+        ..Default::default()
+    }
+}
+
+/// An event as it is kept.
+pub(crate) fn queued_event(event: &Event) -> v1::Event {
+    v1::Event {
+        id: event.id.to_string(),
+        name: event.name.to_string(),
+        data: present(&event.data),
+        time: Some(time_out(event.time)).into(),
+        ..Default::default()
+    }
+}
+
+/// Who sent an event.
+fn sender(sender: &Sender) -> String {
+    match sender {
+        Sender::Client => "client".into(),
+        Sender::Timer => "timer".into(),
+        Sender::System => "system".into(),
+        Sender::Instance(address) => address.to_string(),
+    }
+}
+
+fn labels(labels: &Labels) -> Vec<String> {
+    labels.iter().map(ToString::to_string).collect()
+}
+
+/// `null` is left out, as nobody put it there.
+fn present<P: buffa::ProtoBox<buffa_types::google::protobuf::Value>>(
+    json: &Json,
+) -> buffa::MessageField<buffa_types::google::protobuf::Value, P> {
+    if json.is_null() { None.into() } else { Some(json_out(json)).into() }
+}

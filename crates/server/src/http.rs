@@ -1,0 +1,98 @@
+//! What is where on the port: the service for every protocol, health, reflection, metrics.
+//!
+//! It refuses to know connections. Its one invariant: without a known token only health is told.
+
+use crate::auth::Tokens;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::metrics;
+use crate::service::Service;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use connectrpc::{CompressionPolicy, ConnectError, ConnectRpcService, Limits};
+use connectrpc_health::StaticChecker;
+use connectrpc_reflection::Reflector;
+use everstate_api::{DESCRIPTORS, v1};
+use everstate_runtime::Handle;
+use std::sync::Arc;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// Memory that decoding one request may take for its elements, beyond their contents. The largest request has
+/// ten thousand events, each with its data in small values.
+const ELEMENTS_BYTES_MAX: usize = 128 << 20;
+
+/// Everything on the port. The checker is for telling, at the end, that this server is going.
+pub(crate) fn app(
+    service: Arc<Service>,
+    tokens: Arc<Tokens>,
+    config: &Config,
+) -> Result<(Router, Arc<StaticChecker>), String> {
+    let node = service.node.clone();
+    let rpc = connectrpc::Router::new().add_service(service);
+    let (rpc, health) = connectrpc_health::install_static(rpc, [v1::EVERSTATE_SERVICE_NAME]);
+    let reflector = Reflector::from_descriptor_set_bytes(DESCRIPTORS)
+        .map_err(|error| format!("the wire's descriptors do not load: {error}"))?;
+    let rpc = connectrpc_reflection::install(rpc, reflector);
+    let limits = Limits::default()
+        .with_max_request_body_size(config.request_bytes_max)
+        .with_max_message_size(config.request_bytes_max)
+        .with_element_memory_limit(ELEMENTS_BYTES_MAX);
+    let rpc =
+        ConnectRpcService::new(rpc).with_limits(limits).with_compression_policy(CompressionPolicy::default());
+
+    let open = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(node.clone());
+    let guarded = Router::new()
+        .route("/metrics", get(show_metrics))
+        .with_state(node)
+        .fallback_service(rpc)
+        .layer(middleware::from_fn_with_state(tokens, admit));
+    let app = open.merge(guarded).layer(CatchPanicLayer::custom(caught));
+    Ok((app, health))
+}
+
+/// Takes events in?
+async fn ready(State(node): State<Handle>) -> Response {
+    match node.failure() {
+        None => "ready\n".into_response(),
+        Some(failure) => (StatusCode::SERVICE_UNAVAILABLE, format!("{failure}\n")).into_response(),
+    }
+}
+
+async fn show_metrics(State(node): State<Handle>) -> Response {
+    ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], metrics::text(&node)).into_response()
+}
+
+/// Lets in whoever brings a known token, and health checks, which cannot bring one.
+async fn admit(State(tokens): State<Arc<Tokens>>, request: Request, next: Next) -> Response {
+    if !request.uri().path().starts_with("/grpc.health.v1.Health/") {
+        match tokens.check(request.headers()) {
+            Ok(Some(name)) => tracing::debug!(caller = name, path = request.uri().path(), "a call"),
+            Ok(None) => {}
+            Err(failure) => {
+                tracing::debug!(path = request.uri().path(), "a call without a known token");
+                let error = ConnectError::from(failure);
+                return error.into_http_response(request.headers()).map(Body::new);
+            }
+        }
+    }
+    next.run(request).await
+}
+
+/// A handler panicked. Its turn, if there was one, is whole or not there; the client may ask again.
+fn caught(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let words = panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    tracing::error!(panic = words, "a handler panicked");
+    ConnectError::from(Failure::internal()).into_response()
+}

@@ -1,0 +1,289 @@
+//! Instances: started, looked at one by one or in lists, explained, deleted.
+
+use crate::convert;
+use crate::failure::Failure;
+use crate::service::{FreshNames, Service};
+use everstate_api::v1::__buffa::view::{
+    DeleteInstanceRequestView, ExplainInstanceRequestView, GetHistoryRequestView, GetInstanceRequestView,
+    ListInstancesRequestView, StartInstanceRequestView,
+};
+use everstate_api::v1::explain_instance_response::{Guarded, Retry, Verdict};
+use everstate_api::{Code, v1};
+use everstate_kernel::{Address, Definition, Instance, Queued, Status, Waiting};
+use everstate_runtime::Decision;
+use everstate_store::Query;
+use std::sync::Arc;
+
+/// Entries of a page when the request does not say, and at most.
+const PAGE: usize = 100;
+const PAGE_MAX: usize = 1_000;
+
+/// Events of a mailbox that an explanation shows.
+const WAITING_MAX: usize = 100;
+
+pub(crate) async fn start(
+    service: &Service,
+    request: &StartInstanceRequestView<'_>,
+) -> Result<v1::StartInstanceResponse, Failure> {
+    let request_id = convert::event_id(request.request_id, "request_id", &FreshNames)?;
+    // Without an id the request's own names the instance, so that a repeated start is recognised as the same.
+    let id = if request.id.is_empty() { request_id.as_str() } else { request.id };
+    let address = convert::start_address(request.kind, id)?;
+    let version = convert::version(request.version).map(Arc::from);
+    let data = convert::json_in(request.data.as_option(), "data")?;
+    let decision = service.node.start(address.clone(), version, request_id, data).await?;
+    let duplicate = match decision {
+        Decision::Decided { duplicate, .. } | Decision::Kept { duplicate } => duplicate,
+    };
+    let (row, mailbox) = find(service, &address).await?;
+    Ok(v1::StartInstanceResponse {
+        instance: Some(shown(service, &row, mailbox.len())).into(),
+        duplicate,
+        ..Default::default()
+    })
+}
+
+pub(crate) async fn get(
+    service: &Service,
+    request: &GetInstanceRequestView<'_>,
+) -> Result<v1::Instance, Failure> {
+    let address = convert::address(request.address, "address")?;
+    let (row, mailbox) = find(service, &address).await?;
+    Ok(shown(service, &row, mailbox.len()))
+}
+
+/// The row of an instance, and its mailbox.
+pub(crate) async fn look(
+    service: &Service,
+    address: &Address,
+) -> Result<Option<(Instance, Vec<Queued>)>, Failure> {
+    let address = address.clone();
+    service.read(move |reader| reader.instance(&address)).await
+}
+
+async fn find(service: &Service, address: &Address) -> Result<(Instance, Vec<Queued>), Failure> {
+    look(service, address).await?.ok_or_else(|| unknown(address))
+}
+
+fn unknown(address: &Address) -> Failure {
+    let problem = format!("there is no instance {address}; start it first");
+    Failure::new(Code::UnknownInstance, problem).at("address")
+}
+
+/// An instance for the wire, with what its definition says of its state.
+pub(crate) fn shown(service: &Service, row: &Instance, waiting: usize) -> v1::Instance {
+    let definition = definition(service, &row.address, &row.version);
+    convert::instance(row, waiting, definition.as_deref())
+}
+
+/// The definition of an instance.
+pub(crate) fn definition(service: &Service, address: &Address, version: &str) -> Option<Arc<Definition>> {
+    service.node.definitions().find(address.kind(), Some(version))
+}
+
+pub(crate) async fn history(
+    service: &Service,
+    request: &GetHistoryRequestView<'_>,
+) -> Result<v1::GetHistoryResponse, Failure> {
+    let address = convert::address(request.address, "address")?;
+    let limit = convert::limit(request.limit, PAGE, PAGE_MAX, "limit")?;
+    let after = request.after;
+    let mut entries = {
+        let address = address.clone();
+        service.read(move |reader| reader.history(&address, after, limit + 1)).await?
+    };
+    if entries.is_empty() {
+        // Nothing after `after` is an answer; no such instance is not.
+        find(service, &address).await?;
+    }
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    Ok(v1::GetHistoryResponse {
+        next: entries.last().filter(|_| more).map_or(0, |entry| entry.sequence),
+        turns: entries.iter().map(|entry| convert::turn(&address, entry)).collect(),
+        ..Default::default()
+    })
+}
+
+pub(crate) async fn list(
+    service: &Service,
+    request: &ListInstancesRequestView<'_>,
+) -> Result<v1::ListInstancesResponse, Failure> {
+    if !request.kind.is_empty() && service.node.definitions().find(request.kind, None).is_none() {
+        let problem = format!("there is no definition {:?}, so it has no instances", request.kind);
+        return Err(Failure::new(Code::UnknownDefinition, problem).at("kind"));
+    }
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_string());
+    let query = Query {
+        kind: given(request.kind),
+        version: given(request.version),
+        state: given(request.state),
+        since: request.since.as_option().map(|since| convert::time_in(since, "since")).transpose()?,
+        done: request.done,
+        after: convert::page_token(request.page_token)?,
+        limit: convert::limit(request.page_size, PAGE, PAGE_MAX, "page_size")?,
+        count: request.count,
+    };
+    let page = service.read(move |reader| reader.list(&query)).await?;
+    let instances = page
+        .instances
+        .iter()
+        .map(|line| {
+            let definition = definition(service, &line.address, &line.version);
+            convert::instance_line(line, definition.as_deref())
+        })
+        .collect();
+    Ok(v1::ListInstancesResponse {
+        instances,
+        next_page_token: page.next.map(|next| next.to_string()).unwrap_or_default(),
+        total: page.total,
+        ..Default::default()
+    })
+}
+
+pub(crate) async fn delete(
+    service: &Service,
+    request: &DeleteInstanceRequestView<'_>,
+) -> Result<v1::DeleteInstanceResponse, Failure> {
+    let address = convert::address(request.address, "address")?;
+    service.node.delete(address).await?;
+    Ok(v1::DeleteInstanceResponse::default())
+}
+
+pub(crate) async fn explain(
+    service: &Service,
+    request: &ExplainInstanceRequestView<'_>,
+) -> Result<v1::ExplainInstanceResponse, Failure> {
+    let address = convert::address(request.address, "address")?;
+    let (row, mailbox) = find(service, &address).await?;
+    let waiting = waiting(service, &row)?;
+    let verdict = verdict(&row, &mailbox, &waiting);
+    Ok(v1::ExplainInstanceResponse {
+        verdict: verdict.into(),
+        summary: summary(verdict, &row, &mailbox, &waiting),
+        accepts: waiting.accepts.iter().map(ToString::to_string).collect(),
+        guarded: waiting
+            .guarded
+            .iter()
+            .map(|(event, guard)| Guarded {
+                event: event.to_string(),
+                guard: guard.clone(),
+                ..Default::default()
+            })
+            .collect(),
+        waiting: mailbox
+            .iter()
+            .take(WAITING_MAX)
+            .map(|queued| convert::queued_event(&queued.event))
+            .collect(),
+        retry: row.retry.as_ref().map(|retry| retrying(retry, &mailbox)).into(),
+        instance: Some(shown(service, &row, mailbox.len())).into(),
+        ..Default::default()
+    })
+}
+
+fn waiting(service: &Service, row: &Instance) -> Result<Waiting, Failure> {
+    if matches!(row.status, Status::Final(_)) {
+        return Ok(Waiting::default());
+    }
+    let unreadable = |problem: &str| {
+        let problem = format!("definition {}:{} {problem}", row.address.kind(), row.version);
+        Failure::new(Code::Internal, problem)
+    };
+    let definition =
+        definition(service, &row.address, &row.version).ok_or_else(|| unreadable("is not there"))?;
+    let state = definition
+        .behaviour
+        .decode(row.state.as_slice())
+        .map_err(|fault| unreadable(&format!("cannot read the state of the instance: {}", fault.message)))?;
+    Ok(definition.behaviour.waiting(&state, &row.address, service.now()))
+}
+
+fn retrying(retry: &everstate_kernel::Pending, mailbox: &[Queued]) -> Retry {
+    let event = mailbox.iter().find(|queued| queued.number == retry.number);
+    Retry {
+        event_id: event.map(|queued| queued.event.id.to_string()).unwrap_or_default(),
+        attempts: retry.attempts,
+        due_time: Some(convert::time_out(retry.due)).into(),
+        fault: match retry.fault.place.as_str() {
+            "" => retry.fault.message.clone(),
+            place => format!("{} (at {place})", retry.fault.message),
+        },
+        ..Default::default()
+    }
+}
+
+/// What is to be said of an instance.
+///
+/// | final | retry | accepts, a guard that may open, a timer, an event behind another | verdict  |
+/// |-------|-------|------------------------------------------------------------------|----------|
+/// | yes   |       |                                                                  | done     |
+/// | no    | yes   |                                                                  | retrying |
+/// | no    | no    | any of them                                                      | waiting  |
+/// | no    | no    | none                                                             | stuck    |
+///
+/// A deferred event waits for the active states to change, so it frees nothing by itself.
+fn verdict(row: &Instance, mailbox: &[Queued], waiting: &Waiting) -> Verdict {
+    let on_its_way = mailbox.iter().any(|queued| !queued.deferred);
+    let hope = waiting.guarded.iter().any(|(_, guard)| may_open(guard));
+    if matches!(row.status, Status::Final(_)) {
+        Verdict::Done
+    } else if row.retry.is_some() {
+        Verdict::Retrying
+    } else if on_its_way || !waiting.accepts.is_empty() || hope || !row.timers.is_empty() {
+        Verdict::Waiting
+    } else {
+        Verdict::Stuck
+    }
+}
+
+/// May a guard that says no at present say yes without a turn? One over the context or the active states alone
+/// cannot, since only turns change them. One that names `now` can, and so may one that is known by a name only.
+fn may_open(guard: &str) -> bool {
+    let words = || guard.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    words().any(|word| word == "now") || !words().any(|word| matches!(word, "context" | "in" | "In"))
+}
+
+fn summary(verdict: Verdict, row: &Instance, mailbox: &[Queued], waiting: &Waiting) -> String {
+    let states = if row.labels.is_empty() { "its state".to_string() } else { row.labels.join(", ") };
+    match verdict {
+        Verdict::Done => format!("{} has reached its end in {states}", row.address),
+        Verdict::Retrying => {
+            let (attempts, fault) =
+                row.retry.as_ref().map_or((0, ""), |retry| (retry.attempts, retry.fault.message.as_str()));
+            format!("{} tries an event again that faulted {attempts} times: {fault}", row.address)
+        }
+        Verdict::Stuck => {
+            let deferred = match mailbox.len() {
+                0 => String::new(),
+                1 => "; 1 deferred event waits for another state".into(),
+                n => format!("; {n} deferred events wait for another state"),
+            };
+            format!(
+                "{} is stuck in {states}: no event is taken there and no timer is set{deferred}. Give the definition a way out and start the instance anew, or delete it",
+                row.address
+            )
+        }
+        _ => {
+            let mut hopes = Vec::new();
+            if !waiting.accepts.is_empty() {
+                hopes.push(format!("one of the events {}", waiting.accepts.join(", ")));
+            }
+            if let Some(timer) = row.timers.iter().min_by_key(|timer| timer.due) {
+                hopes.push(format!("the timer {}", timer.name));
+            }
+            if !waiting.guarded.is_empty() {
+                let names: Vec<&str> = waiting.guarded.iter().map(|(event, _)| event.as_ref()).collect();
+                hopes.push(format!("{}, whose guard says no at present", names.join(", ")));
+            }
+            if hopes.is_empty() {
+                hopes.push("its mailbox".into());
+            }
+            format!("{} waits in {states} for {}", row.address, hopes.join(", or "))
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "instances_tests.rs"]
+mod tests;

@@ -1,0 +1,37 @@
+//! Who answers? One port that speaks gRPC, gRPC-Web and Connect (plain HTTP with JSON), with health, reflection
+//! and metrics, in front of one node.
+//!
+//! It refuses to decide: every answer comes from the runtime or its store, and `convert` alone knows both the
+//! wire's messages and the kernel's types.
+//!
+//! Its one invariant: no request, however malformed, stops the server or changes what it did not name.
+
+mod auth;
+mod catalogue;
+pub mod config;
+mod convert;
+mod dead_letters;
+mod definitions;
+mod events;
+mod export;
+mod failure;
+mod follow;
+mod http;
+mod instances;
+mod listen;
+pub mod log;
+mod metrics;
+mod operations;
+mod serve;
+mod service;
+mod tls;
+
+pub use config::{Config, ConfigError, Engine, Given, LogFormat, SETTINGS, Setting};
+pub use serve::{Put, ServeError, Server, serve};
+
+/// `docs/errors.md`: the codes of calls and outcomes, and those of findings in definitions.
+pub fn errors_page() -> String {
+    let findings: Vec<_> =
+        everstate_chart::Code::ALL.iter().map(|code| (code.as_str(), code.explanation())).collect();
+    everstate_api::errors_page(&findings)
+}

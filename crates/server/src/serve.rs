@@ -1,0 +1,258 @@
+//! A server from start to stop: address, store, node, definitions, connections, and back in reverse order.
+//!
+//! Its one invariant: what was acknowledged before a stop is in the store after it.
+
+use crate::auth::Tokens;
+use crate::catalogue::Catalogue;
+use crate::config::{Config, Engine};
+use crate::export::{self, Exported};
+use crate::service::{self, Service};
+use crate::{definitions, http, listen, tls};
+use connectrpc_health::StaticChecker;
+use everstate_runtime::{Options, Runtime, StartError};
+use everstate_store::{Store, StoreError};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    secure: bool,
+    put: Vec<Put>,
+    stopping: watch::Sender<bool>,
+    connections: JoinHandle<()>,
+    health: Arc<StaticCheckerDebug>,
+    runtime: Runtime,
+}
+
+/// A definition that was put at the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// The file.
+    pub file: PathBuf,
+    /// As `name:version`.
+    pub definition: String,
+    /// False when the very same definition was there.
+    pub fresh: bool,
+}
+
+/// Why a server could not start, or did not stop well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("{0}")]
+    Listen(String),
+    /// Certificates, keys or tokens cannot be used.
+    #[error("{0}")]
+    Credentials(String),
+    /// The store cannot be opened, or did not close well.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The node cannot be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A definition cannot be put.
+    #[error("{}: {problem}", .file.display())]
+    Definition {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// What never happens, with its reason.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// The checker has no words for itself.
+struct StaticCheckerDebug(Arc<StaticChecker>);
+
+impl std::fmt::Debug for StaticCheckerDebug {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StaticChecker")
+    }
+}
+
+/// Starts a server, tells `started` of it, and runs it until SIGTERM or SIGINT. Then it finishes what is under
+/// way; a second signal ends the process at once, which loses nothing that was acknowledged.
+pub async fn serve(config: Config, started: impl FnOnce(&Server)) -> Result<(), ServeError> {
+    let server = Server::start(config).await?;
+    started(&server);
+    signal().await;
+    tracing::info!("stopping; a second signal stops at once");
+    let impatient = tokio::spawn(async {
+        signal().await;
+        tracing::warn!("stopped at once");
+        std::process::exit(130);
+    });
+    let stopped = server.stop().await;
+    impatient.abort();
+    stopped
+}
+
+/// Ends with the next SIGTERM or SIGINT. When the system lets none be heard, never.
+async fn signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            }
+            _ => std::future::pending().await,
+        }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+impl Server {
+    /// Listens, opens the store, starts the node, puts definitions, and takes calls, in this order.
+    pub async fn start(config: Config) -> Result<Server, ServeError> {
+        let tls = config.tls.as_ref().map(tls::server_config).transpose().map_err(ServeError::Credentials)?;
+        let tokens =
+            config.tokens.as_deref().map(Tokens::load).transpose().map_err(ServeError::Credentials)?;
+        let listener = listen::bind(config.listen).await.map_err(ServeError::Listen)?;
+        let address = listener.local_addr().map_err(|error| ServeError::Listen(error.to_string()))?;
+        let (runtime, exported) = {
+            let config = config.clone();
+            service::blocking(move || node(&config))
+                .await
+                .map_err(|failure| ServeError::Internal(failure.message))??
+        };
+        let (stopping, stopped) = watch::channel(false);
+        let service = Arc::new(Service {
+            node: runtime.handle(),
+            catalogue: Catalogue::default(),
+            started: service::now(),
+            data: if config.engine == Engine::Memory { PathBuf::new() } else { config.data.clone() },
+            stopping: stopped.clone(),
+            exported,
+        });
+        let put = put_all(&service, &config.definitions).await?;
+        let (app, health) = http::app(service, Arc::new(tokens.unwrap_or_default()), &config)
+            .map_err(ServeError::Internal)?;
+        let secure = tls.is_some();
+        let connections = tokio::spawn(async move {
+            listen::serve(listener, app, tls, &config, service::stopped(stopped)).await
+        });
+        tracing::info!(%address, secure, "listening");
+        let health = Arc::new(StaticCheckerDebug(health));
+        Ok(Server { address, secure, put, stopping, connections, health, runtime })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it is reached.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.secure { "https" } else { "http" }, self.address)
+    }
+
+    /// The definitions that were put at the start.
+    pub fn put(&self) -> &[Put] {
+        &self.put
+    }
+
+    /// Takes no more connections, tells followers where to resume, lets calls finish, and closes the store.
+    pub async fn stop(self) -> Result<(), ServeError> {
+        self.health.0.shutdown();
+        // Nobody listening means that all connections are gone already.
+        let _ = self.stopping.send(true);
+        if let Err(error) = self.connections.await {
+            tracing::error!(%error, "the listener panicked");
+        }
+        let runtime = self.runtime;
+        service::blocking(move || runtime.stop())
+            .await
+            .map_err(|failure| ServeError::Internal(failure.message))??;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// The node on its store.
+fn node(config: &Config) -> Result<(Runtime, Arc<dyn Exported>), ServeError> {
+    let (store, exported): (Box<dyn Store>, Arc<dyn Exported>) = match config.engine {
+        Engine::Memory => {
+            let store = everstate_store::Memory::new();
+            let exported = export::Memory(store.share());
+            (Box::new(store), Arc::new(exported))
+        }
+        Engine::Embedded => {
+            let (store, recovery) =
+                everstate_store::open(&config.data, &everstate_store::Options::default())?;
+            if let Some(dropped) = &recovery.dropped {
+                tracing::warn!(
+                    file = %dropped.file.display(),
+                    offset = dropped.offset,
+                    problem = %dropped.problem,
+                    "the end of the journal was not whole; the store is back at its last good commit"
+                );
+            }
+            tracing::info!(folder = %config.data.display(), replayed = recovery.replayed, "the store is open");
+            let exported = export::Embedded { store: store.handle(), folder: config.data.clone() };
+            (Box::new(store), Arc::new(exported))
+        }
+    };
+    let options = Options {
+        queue_events_max: config.queue_max,
+        instances_cached_max: config.instances_cached_max,
+        // Turns of two runs shall not draw the same chances.
+        seed: uuid::Uuid::now_v7().as_u128() as u64,
+        ..Options::default()
+    };
+    Ok((Runtime::start(store, options)?, exported))
+}
+
+/// Puts what is found, in the order given, folders by file name.
+async fn put_all(service: &Service, paths: &[PathBuf]) -> Result<Vec<Put>, ServeError> {
+    let mut all = Vec::new();
+    for path in paths {
+        for file in files(path)? {
+            let problem = |problem: String| ServeError::Definition { file: file.clone(), problem };
+            let source = tokio::fs::read_to_string(&file)
+                .await
+                .map_err(|error| problem(format!("cannot be read: {error}")))?;
+            let put = definitions::put_text(service, &file.display().to_string(), &source)
+                .await
+                .map_err(|failure| problem(failure.message))?;
+            let definition = format!("{}:{}", put.definition.name, put.definition.version);
+            tracing::info!(%definition, fresh = put.fresh, file = %file.display(), "definition");
+            all.push(Put { file, definition, fresh: put.fresh });
+        }
+    }
+    Ok(all)
+}
+
+/// A file itself; of a folder, its YAML and JSON files.
+fn files(path: &Path) -> Result<Vec<PathBuf>, ServeError> {
+    let problem = |error: std::io::Error| ServeError::Definition {
+        file: path.to_path_buf(),
+        problem: format!("cannot be read: {error}; give a definition or a folder of them"),
+    };
+    if !std::fs::metadata(path).map_err(problem)?.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(problem)? {
+        let file = entry.map_err(problem)?.path();
+        let kind = file.extension().and_then(|extension| extension.to_str());
+        if matches!(kind, Some("yaml" | "yml" | "json")) && file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,7 @@
+//! A whole server in this process, over a store in memory or in a folder, spoken to over real connections.
+
+mod bad_input;
+mod following;
+mod methods;
+mod serving;
+mod world;
