@@ -2,6 +2,7 @@
 //!
 //! It refuses to know how one is done. Its one invariant: each has a smoke size that ends within seconds.
 
+mod api;
 mod chart;
 mod growth;
 mod hot;
@@ -23,6 +24,7 @@ pub(crate) struct Bench {
 pub(crate) const BENCHES: &[Bench] = &[
     Bench { name: "chart", about: "one turn of a chart, without I/O", run: chart::run },
     Bench { name: "turns", about: "durable turns in process, beside a bare loop and PostgreSQL", run: turns::run },
+    Bench { name: "api", about: "events over loopback, beside an empty call and Restate", run: api::run },
     Bench { name: "hot", about: "one instance that gets all events", run: hot::run },
     Bench { name: "growth", about: "what more instances cost", run: growth::run },
 ];

@@ -8,6 +8,7 @@ use crate::load::Bound;
 use crate::machine::resident_bytes;
 use crate::node::{Among, KIND, Node};
 use crate::peers::output;
+use crate::served;
 use anyhow::{Context, Result, bail, ensure};
 use everstate_store::Query;
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["open", folder, instances] => opened(Path::new(folder), instances.parse()?),
+        ["serve", folder] => served::serve(Path::new(folder)),
         ["chart", events] => ours(events.parse()?, With::Nothing),
         ["chart-encoded", events] => ours(events.parse()?, With::Encoding),
         ["statig", events] => compiled(events.parse()?),

@@ -10,7 +10,7 @@ fn every_bench_runs() {
         .expect("the bench starts");
     let (told, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{told}\n{said}");
-    for title in ["### One turn of a chart", "### Durable turns", "### One hot instance", "### Growth"] {
+    for title in ["### One turn of a chart", "### Durable turns", "### Through the API", "### One hot instance", "### Growth"] {
         assert!(told.contains(title), "{title} is missing in:\n{told}");
     }
 }
