@@ -12,7 +12,8 @@ use anyhow::{Context, Result, ensure};
 use buffa::Message;
 use buffa_types::google::protobuf::Value;
 use everstate_api::v1::{
-    self, SendEventRequest, SendEventResponse, SendEventsRequest, SendEventsResponse, outcome, send_events_request,
+    self, SendEventRequest, SendEventResponse, SendEventsRequest, SendEventsResponse, outcome,
+    send_events_request,
 };
 use everstate_server::{Config, Given, Server};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -116,9 +117,12 @@ impl Caller {
         let (call, wire, body) = match self.call {
             Call::Empty(Wire::Json) => ("grpc.health.v1.Health/Check", Wire::Json, b"{}".to_vec()),
             Call::Empty(Wire::Protobuf) => ("grpc.health.v1.Health/Check", Wire::Protobuf, Vec::new()),
-            Call::One(Wire::Json) => ("everstate.v1.Everstate/SendEvent", Wire::Json, self.event_json().into_bytes()),
+            Call::One(Wire::Json) => {
+                ("everstate.v1.Everstate/SendEvent", Wire::Json, self.event_json().into_bytes())
+            }
             Call::One(Wire::Protobuf) => {
-                let request = SendEventRequest { address: self.to(), event: event()?.into(), ..Default::default() };
+                let request =
+                    SendEventRequest { address: self.to(), event: event()?.into(), ..Default::default() };
                 ("everstate.v1.Everstate/SendEvent", Wire::Protobuf, request.encode_to_vec())
             }
             Call::Batch(Wire::Json, count) => {
@@ -165,7 +169,11 @@ impl Sender for Caller {
                 (results.iter().filter(|result| is_ok(&result.outcome)).count(), count)
             }
         };
-        ensure!(decided == expected, "{decided} of {expected} events were ok: {}", String::from_utf8_lossy(answer));
+        ensure!(
+            decided == expected,
+            "{decided} of {expected} events were ok: {}",
+            String::from_utf8_lossy(answer)
+        );
         Ok(decided as u64)
     }
 }

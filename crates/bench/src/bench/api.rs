@@ -100,7 +100,9 @@ fn tell(section: &mut Section, ways: &[Way]) {
             Call::One(_) => {
                 let row = section.row(what, per_second(rate, "events")).times(rate / empty, "the empty call");
                 row.at_least(rate / empty, 0.5, "0.5");
-                section.row(format!("{}: p99 at half of the peak", way.name), time(p99)).at_most(p99, 25e6, "25 ms");
+                section
+                    .row(format!("{}: p99 at half of the peak", way.name), time(p99))
+                    .at_most(p99, 25e6, "25 ms");
             }
             Call::Batch(..) => {
                 let row = section.row(what, per_second(rate, "events")).times(rate / one, "single sends");
@@ -129,7 +131,8 @@ fn against_restate(size: &Size, section: &mut Section, ways: &[Way]) -> Result<(
 /// Sends to one instance.
 fn hot(size: &Size) -> Result<f64> {
     let served = Served::start()?;
-    let load = load(&served, Call::One(Wire::Json), CONNECTIONS, Among::in_order(1), Bound::time(size.time), None)?;
+    let load =
+        load(&served, Call::One(Wire::Json), CONNECTIONS, Among::in_order(1), Bound::time(size.time), None)?;
     Ok(load.per_second())
 }
 

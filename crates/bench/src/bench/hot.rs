@@ -35,7 +35,8 @@ pub(crate) fn run(size: &Size) -> Result<Section> {
     let served = Served::start()?;
     for (wire, name) in [(Wire::Json, "JSON"), (Wire::Protobuf, "protobuf")] {
         let call = Call::Batch(wire, 200);
-        let loads = (0..size.rounds).map(|_| api::load(&served, call, 8, among, Bound::time(size.time), None));
+        let loads =
+            (0..size.rounds).map(|_| api::load(&served, call, 8, among, Bound::time(size.time), None));
         let rate = median(loads.map(|load| Ok(load?.per_second())).collect::<Result<_>>()?);
         let what = format!("batch send through the API, {name}, 200 events a call, 8 connections");
         section.row(what, per_second(rate, "events")).at_least(rate, 20_000.0, "20,000/s");
