@@ -2,14 +2,15 @@
 //!
 //! It refuses to know how one is done. Its one invariant: each has a smoke size that ends within seconds.
 
+mod api;
 mod chart;
 mod growth;
 mod hot;
 mod turns;
 
 use crate::report::Section;
-pub(crate) use chart::{With, compiled, ours};
 use anyhow::Result;
+pub(crate) use chart::{With, compiled, ours};
 use std::time::Duration;
 
 /// One bench.
@@ -22,7 +23,12 @@ pub(crate) struct Bench {
 /// All of them, in the order in which they run.
 pub(crate) const BENCHES: &[Bench] = &[
     Bench { name: "chart", about: "one turn of a chart, without I/O", run: chart::run },
-    Bench { name: "turns", about: "durable turns in process, beside a bare loop and PostgreSQL", run: turns::run },
+    Bench {
+        name: "turns",
+        about: "durable turns in process, beside a bare loop and PostgreSQL",
+        run: turns::run,
+    },
+    Bench { name: "api", about: "events over loopback, beside an empty call and Restate", run: api::run },
     Bench { name: "hot", about: "one instance that gets all events", run: hot::run },
     Bench { name: "growth", about: "what more instances cost", run: growth::run },
 ];

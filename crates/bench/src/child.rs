@@ -8,6 +8,7 @@ use crate::load::Bound;
 use crate::machine::resident_bytes;
 use crate::node::{Among, KIND, Node};
 use crate::peers::output;
+use crate::served;
 use anyhow::{Context, Result, bail, ensure};
 use everstate_store::Query;
 use serde_json::{Value, json};
@@ -23,6 +24,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["open", folder, instances] => opened(Path::new(folder), instances.parse()?),
+        ["bulk", folder, sends] => bulk(Path::new(folder), sends.parse()?),
+        ["serve", folder] => served::serve(Path::new(folder)),
         ["chart", events] => ours(events.parse()?, With::Nothing),
         ["chart-encoded", events] => ours(events.parse()?, With::Encoding),
         ["statig", events] => compiled(events.parse()?),
@@ -91,5 +94,16 @@ fn opened(folder: &Path, instances: u64) -> Result<()> {
         "disk_bytes": reader.summary()?.bytes_on_disk,
     });
     println!("{found}");
+    node.stop()
+}
+
+/// So many batches for a profiler to look at: `valgrind --tool=callgrind --separate-threads=yes everstate-bench
+/// child bulk FOLDER 20`.
+fn bulk(folder: &Path, sends: u64) -> Result<()> {
+    let node = Node::open(folder)?;
+    node.populate(1_000)?;
+    let bound = Bound { sends, ..Bound::time(Duration::from_secs(600)) };
+    let load = node.load(4, 512, Among::scattered(1_000), bound)?;
+    println!("{}", json!({ "events": load.events, "per_second": load.per_second() }));
     node.stop()
 }

@@ -43,7 +43,9 @@ impl Load {
     /// The time within which that part of all sends was answered, in nanoseconds.
     pub(crate) fn quantile(&self, part: f64) -> f64 {
         let place = (self.latencies.len() as f64 * part) as usize;
-        self.latencies.get(place.min(self.latencies.len().saturating_sub(1))).map_or(0.0, |us| f64::from(*us) * 1e3)
+        self.latencies
+            .get(place.min(self.latencies.len().saturating_sub(1)))
+            .map_or(0.0, |us| f64::from(*us) * 1e3)
     }
 }
 

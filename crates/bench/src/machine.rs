@@ -63,11 +63,8 @@ fn kibibytes(text: &str) -> Option<f64> {
 /// The median time of writing and syncing 4 KiB in a file that has its length already.
 fn one_sync() -> Result<Duration> {
     let scratch = Scratch::new("sync")?;
-    let file = fs::OpenOptions::new()
-        .create_new(true)
-        .read(true)
-        .write(true)
-        .open(scratch.path().join("file"))?;
+    let file =
+        fs::OpenOptions::new().create_new(true).read(true).write(true).open(scratch.path().join("file"))?;
     let block = [1; 4096];
     for place in 0..SYNCS as u64 {
         file.write_all_at(&block, place * 4096)?;

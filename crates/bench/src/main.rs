@@ -16,6 +16,7 @@ mod node;
 mod peers;
 mod report;
 mod scratch;
+mod served;
 
 use anyhow::{Result, bail};
 use bench::{BENCHES, Size};

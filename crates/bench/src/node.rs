@@ -143,7 +143,8 @@ impl NodeSender {
         let id = EventId::parse(&fresh_id()).map_err(anyhow::Error::msg)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
         let time = Time(i64::try_from(now.as_millis())?);
-        let event = Event { id, name: self.name.clone(), data: self.data.clone(), sender: From::Client, time };
+        let event =
+            Event { id, name: self.name.clone(), data: self.data.clone(), sender: From::Client, time };
         Ok((to, event))
     }
 }

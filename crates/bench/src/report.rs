@@ -53,7 +53,8 @@ impl Section {
 impl Row {
     /// How it compares: `value` times `of`.
     pub(crate) fn times(&mut self, value: f64, of: &str) -> &mut Row {
-        self.ratio = if value >= 10.0 { format!("{value:.0} × {of}") } else { format!("{value:.2} × {of}") };
+        self.ratio =
+            if value >= 10.0 { format!("{value:.0} × {of}") } else { format!("{value:.2} × {of}") };
         self
     }
 
@@ -84,7 +85,8 @@ const HEADS: [&str; 4] = ["what", "result", "beside", "goal"];
 impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines: Vec<[&str; 4]> = std::iter::once(HEADS).chain(self.rows.iter().map(Row::cells)).collect();
-        let width = |column: usize| lines.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
+        let width =
+            |column: usize| lines.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
         let widths: [usize; 4] = std::array::from_fn(width);
         writeln!(f, "### {}\n", self.title)?;
         for (number, cells) in lines.iter().enumerate() {
@@ -125,7 +127,8 @@ impl Report {
         for (name, section) in &self.sections {
             let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
             let place = text.find(&begin).zip(text.find(&end));
-            let (from, to) = place.with_context(|| format!("{FILE} has no marks for {name}: {begin}{end}"))?;
+            let (from, to) =
+                place.with_context(|| format!("{FILE} has no marks for {name}: {begin}{end}"))?;
             let measured = format!("{section}\nMeasured on: {}; {:.1} at the end.\n", self.machine, load());
             text.replace_range(from + begin.len()..to, &measured);
         }
@@ -170,13 +173,14 @@ mod tests {
     #[test]
     fn a_missed_goal_says_by_how_much() {
         let mut section = Section::new("turns");
-        section.row("waiting", per_second(48_123.4, "turns")).times(0.4, "the bare loop").at_least(
-            0.4,
-            0.5,
-            "0.5",
-        );
+        section
+            .row("waiting", per_second(48_123.4, "turns"))
+            .times(0.4, "the bare loop")
+            .at_least(0.4, 0.5, "0.5");
         let text = section.to_string();
-        assert!(text.contains("| waiting | 48,123 turns/s | 0.40 × the bare loop | at least 0.5: missed, 80 % of it |"));
+        assert!(text.contains(
+            "| waiting | 48,123 turns/s | 0.40 × the bare loop | at least 0.5: missed, 80 % of it |"
+        ));
     }
 
     #[test]

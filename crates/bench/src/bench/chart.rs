@@ -55,13 +55,21 @@ impl Tour {
     }
 
     fn entered(&self) -> Result<u64> {
-        let data: serde_json::Value = serde_json::from_str(self.behaviour.describe(&self.state).data.as_str())?;
+        let data: serde_json::Value =
+            serde_json::from_str(self.behaviour.describe(&self.state).data.as_str())?;
         data["entered"].as_u64().with_context(|| format!("no count in {data}"))
     }
 }
 
 fn turn(address: &Address, number: u64) -> Turn<'_> {
-    Turn { now: Time(number as i64), seed: number, instance: address, version: "v1", incarnation: 0, effects: vec![] }
+    Turn {
+        now: Time(number as i64),
+        seed: number,
+        instance: address,
+        version: "v1",
+        incarnation: 0,
+        effects: vec![],
+    }
 }
 
 fn fault(fault: Fault) -> anyhow::Error {
@@ -93,7 +101,11 @@ struct Way {
 
 const WAYS: &[Way] = &[
     Way { name: "Everstate", child: "chart", run: |events| ours(events, With::Nothing) },
-    Way { name: "Everstate, state encoded as well", child: "chart-encoded", run: |events| ours(events, With::Encoding) },
+    Way {
+        name: "Everstate, state encoded as well",
+        child: "chart-encoded",
+        run: |events| ours(events, With::Encoding),
+    },
     Way { name: "statig, compiled", child: "statig", run: compiled },
 ];
 
@@ -117,7 +129,8 @@ pub(crate) fn run(size: &Size) -> Result<Section> {
     let mut section = Section::new("One turn of a chart, without I/O");
     let medians: Vec<f64> = times.into_iter().map(median).collect();
     let ours = medians[0];
-    let counts_instructions = Command::new("valgrind").arg("--version").output().is_ok_and(|told| told.status.success());
+    let counts_instructions =
+        Command::new("valgrind").arg("--version").output().is_ok_and(|told| told.status.success());
     for (way, median) in WAYS.iter().zip(&medians) {
         let mut result = format!("{}, {:.1} allocations", time(*median), allocated(way, turns)?);
         if counts_instructions {
@@ -125,7 +138,9 @@ pub(crate) fn run(size: &Size) -> Result<Section> {
         }
         section.row(way.name, result).times(median / ours, "Everstate");
     }
-    if size.peers && let Some([scion, xstate]) = peer(&mut section, "SCION and XState", || interpreters(turns / 5)) {
+    if size.peers
+        && let Some([scion, xstate]) = peer(&mut section, "SCION and XState", || interpreters(turns / 5))
+    {
         section.row("SCION, SCXML interpreter in Node.js", time(scion)).times(scion / ours, "Everstate");
         section.row("XState, actor in Node.js", time(xstate)).times(xstate / ours, "Everstate");
     }

@@ -27,12 +27,21 @@ pub(crate) fn run(size: &Size) -> Result<Section> {
     let mut section = Section::new("Growth");
     for grown in [&small, &large] {
         let with = format!("{} instances", thousands(grown.instances as f64));
-        section.row(format!("{with}: made by their first event"), per_second(grown.populated_per_second, "instances"));
-        section.row(format!("{with}: events in bulk, scattered"), per_second(grown.bulk_per_second, "events"));
+        section.row(
+            format!("{with}: made by their first event"),
+            per_second(grown.populated_per_second, "instances"),
+        );
+        section
+            .row(format!("{with}: events in bulk, scattered"), per_second(grown.bulk_per_second, "events"));
         section.row(format!("{with}: 64 waiting senders"), per_second(grown.waiting_per_second, "events"));
-        section.row(format!("{with}: disk"), format!("{} MB", thousands(grown.opened.disk_bytes as f64 / 1e6)));
+        section
+            .row(format!("{with}: disk"), format!("{} MB", thousands(grown.opened.disk_bytes as f64 / 1e6)));
     }
-    let with = format!("{} against {} instances", thousands(large.instances as f64), thousands(small.instances as f64));
+    let with = format!(
+        "{} against {} instances",
+        thousands(large.instances as f64),
+        thousands(small.instances as f64)
+    );
     let cost = small.bulk_per_second / large.bulk_per_second;
     section.row(format!("{with}: an event in bulk"), "").times(cost, "the cost").at_most(cost, 1.3, "1.3");
     let cost = small.waiting_per_second / large.waiting_per_second;
@@ -44,7 +53,10 @@ pub(crate) fn run(size: &Size) -> Result<Section> {
         .times(opened.opening / small.opened.opening, "the small store")
         .at_most(opened.opening, 3e9, "3 s");
     section
-        .row(format!("{with}: memory at rest"), format!("{} MB", thousands(opened.resident_bytes as f64 / 1e6)))
+        .row(
+            format!("{with}: memory at rest"),
+            format!("{} MB", thousands(opened.resident_bytes as f64 / 1e6)),
+        )
         .times(opened.resident_bytes as f64 / small.opened.resident_bytes as f64, "the small store")
         .at_most(opened.resident_bytes as f64, 300e6, "300 MB");
     section

@@ -66,9 +66,13 @@ pub(crate) fn run(size: &Size) -> Result<Section> {
     section.row(what, rate(single.ours)).times(half, "the bare loop").at_least(half, 0.5, "0.5");
     section.row("bare loop, in bulk", rate(bulk.bare));
     let (half, ours) = (median(bulk.half), median(bulk.ours.clone()));
-    section.row("Everstate, in bulk", rate(bulk.ours)).times(half, "the bare loop").at_least(half, 0.5, "0.5");
+    section
+        .row("Everstate, in bulk", rate(bulk.ours))
+        .times(half, "the bare loop")
+        .at_least(half, 0.5, "0.5");
     if size.peers
-        && let Some(by_hand) = peer(&mut section, "PostgreSQL by hand", || postgres::events_per_second(size.time))
+        && let Some(by_hand) =
+            peer(&mut section, "PostgreSQL by hand", || postgres::events_per_second(size.time))
     {
         let ratio = ours / by_hand;
         let what = format!("PostgreSQL by hand, {} clients", postgres::CLIENTS);

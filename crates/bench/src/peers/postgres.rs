@@ -110,7 +110,14 @@ impl Cluster {
     }
 
     fn sql(&self, text: &str) -> Result<String> {
-        output(self.command("psql").args(["--no-psqlrc", "--tuples-only", "--no-align", "-c", text, "postgres"]))
+        output(self.command("psql").args([
+            "--no-psqlrc",
+            "--tuples-only",
+            "--no-align",
+            "-c",
+            text,
+            "postgres",
+        ]))
     }
 
     /// A client's program, told where the cluster is.
@@ -149,7 +156,9 @@ fn programs() -> Result<PathBuf> {
         return Ok(found);
     }
     if !is_root() || !super::is_there("apt-get") {
-        bail!("there is no PostgreSQL, and only root can install it; run `apt-get install postgresql` as root");
+        bail!(
+            "there is no PostgreSQL, and only root can install it; run `apt-get install postgresql` as root"
+        );
     }
     eprintln!("   installing PostgreSQL");
     let install = || {
@@ -172,7 +181,8 @@ fn find_programs() -> Option<PathBuf> {
     folders.sort();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let newest_first = folders.into_iter().rev().map(|(_, folder)| folder);
-    let complete =
-        |folder: &PathBuf| ["initdb", "postgres", "pgbench", "psql"].iter().all(|name| folder.join(name).exists());
+    let complete = |folder: &PathBuf| {
+        ["initdb", "postgres", "pgbench", "psql"].iter().all(|name| folder.join(name).exists())
+    };
     newest_first.chain(std::env::split_paths(&path)).find(complete)
 }

@@ -70,7 +70,11 @@ impl Restate {
         block_on(async {
             let mut senders = Vec::new();
             for number in 0..connections as u64 {
-                senders.push(Caller { connection: Connection::open(self.ingress).await?, next: number, keys });
+                senders.push(Caller {
+                    connection: Connection::open(self.ingress).await?,
+                    next: number,
+                    keys,
+                });
             }
             waiting(senders, Bound::time(time)).await
         })

@@ -42,22 +42,22 @@ impl Tour {
     }
 
     #[superstate(superstate = "middle", entry_action = "enter", exit_action = "leave")]
-    fn left(&mut self, _event: &Step) -> Outcome<State> {
+    fn left() -> Outcome<State> {
         Super
     }
 
     #[superstate(superstate = "middle", entry_action = "enter", exit_action = "leave")]
-    fn right(&mut self, _event: &Step) -> Outcome<State> {
+    fn right() -> Outcome<State> {
         Super
     }
 
     #[superstate(superstate = "outer")]
-    fn middle(&mut self, _event: &Step) -> Outcome<State> {
+    fn middle() -> Outcome<State> {
         Super
     }
 
     #[superstate]
-    fn outer(&mut self, _event: &Step) -> Outcome<State> {
+    fn outer() -> Outcome<State> {
         Super
     }
 
