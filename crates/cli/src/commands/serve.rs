@@ -151,7 +151,9 @@ fn suggestion(put: &[Put]) -> Option<(String, String)> {
         first_step(&put.file.display().to_string(), &source)
     });
     // Of equals the first, which `max_by_key` would not give.
-    steps.reduce(|best, next| if next.worth > best.worth { next } else { best }).map(|step| (step.kind, step.event))
+    steps
+        .reduce(|best, next| if next.worth > best.worth { next } else { best })
+        .map(|step| (step.kind, step.event))
 }
 
 /// An event that a new instance takes, and how much there is to see then.

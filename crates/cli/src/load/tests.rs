@@ -38,7 +38,7 @@ fn a_line_that_is_no_event_says_why() {
     expected ident (column 2)
     missing field `event` (column 25)
     invalid type: integer `1`, expected a string (column 22)
-    unknown field `impact`, expected one of `id`, `instance`, `event`, `time`, `data` (column 47)
+    unknown field `impact`, expected one of `id`, `instance`, `event`, `time`, `data` (column 46)
     id is empty
     time is not RFC 3339, such as 2026-01-31T12:00:00+01:00: "yesterday"
     data: number is too large to be kept exactly at $.n: 12345678901234567890; write it as a string
