@@ -75,6 +75,12 @@ impl Failure {
         self
     }
 
+    /// With the action that is nearer than those there are.
+    pub(crate) fn first_hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hints.insert(0, hint.into());
+        self
+    }
+
     /// A file that cannot be read or written.
     pub(crate) fn file(action: &str, file: &std::path::Path, error: &io::Error) -> Failure {
         Failure::problem("file", format!("cannot {action} {}: {}", file.display(), plain(error)))
@@ -93,7 +99,9 @@ impl Failure {
     pub(crate) fn refused(refusal: &Refusal) -> Failure {
         let mut failure = Failure::problem(&refusal.code, &refusal.message);
         failure.field.clone_from(&refusal.field);
-        failure.help.clone_from(&refusal.help);
+        // Servers name the page or only its entry.
+        let entry = refusal.help.rsplit('#').next().unwrap_or_default();
+        failure.help = entry.to_owned();
         match Code::parse(&refusal.code) {
             Some(Code::Unauthenticated) => {
                 failure = failure.hint("give the token with --token-file FILE or in EVERSTATE_TOKEN");
@@ -114,10 +122,10 @@ impl Failure {
             text += &format!("  {} {}\n", paint.dim("in"), self.field);
         }
         for hint in &self.hints {
-            text += &format!("{} {}\n", paint.name("hint:"), uncapped(hint));
+            text += &format!("{} {}\n", paint.name("hint:"), uncapped(hint.trim_end_matches('.')));
         }
         if !self.help.is_empty() {
-            text += &format!("{} docs/errors.md#{}\n", paint.dim("help:"), self.help.trim_start_matches('#'));
+            text += &format!("{} docs/errors.md#{}\n", paint.dim("help:"), self.help);
         }
         text
     }

@@ -39,8 +39,9 @@ fn token(file: Option<&Path>) -> Result<Option<String>, Failure> {
     let Some(file) = file else {
         return Ok(std::env::var("EVERSTATE_TOKEN").ok().filter(|token| !token.is_empty()));
     };
-    let text =
-        std::fs::read_to_string(file).map_err(|error| Failure::file("read the token in", file, &error))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::usage(format!("cannot read the token in {}: {}", file.display(), plain(&error)))
+    })?;
     let token = text.trim().to_owned();
     if token.is_empty() {
         return Err(Failure::usage(format!("there is no token in {}", file.display())));

@@ -248,8 +248,7 @@ const ON_DEMAND: &str = "version: v1\ncreate: on-demand\n";
 #[test]
 fn a_load_counts_every_line_and_a_second_one_changes_nothing() {
     let folder = folder();
-    let definition =
-        ORDERS.replace("version: v1\n", ON_DEMAND).replace("    after: {2s: expired}\n", "");
+    let definition = ORDERS.replace("version: v1\n", ON_DEMAND).replace("    after: {2s: expired}\n", "");
     std::fs::write(folder.path().join("definitions/orders.yaml"), definition).unwrap();
     let file = folder.path().join("log.jsonl");
     // `pay` twice: the second one is rejected.
@@ -282,8 +281,7 @@ fn a_load_counts_every_line_and_a_second_one_changes_nothing() {
 #[test]
 fn a_load_survives_the_servers_death() {
     let folder = folder();
-    let definition =
-        ORDERS.replace("version: v1\n", ON_DEMAND).replace("    after: {2s: expired}\n", "");
+    let definition = ORDERS.replace("version: v1\n", ON_DEMAND).replace("    after: {2s: expired}\n", "");
     std::fs::write(folder.path().join("definitions/orders.yaml"), definition).unwrap();
     let server = Server::start(folder.path());
     let arguments = ["load", "-", "--kind", "orders", "--batch", "20", "--json"];

@@ -121,7 +121,7 @@ fn check_finds_all_problems_and_exits_with_one() {
     let ran = run(&["check", file.to_str().unwrap()]);
     assert_eq!(ran.code, 1, "{ran:#?}");
     assert!(ran.out.contains("unknown-target") && ran.out.contains("unknown-key"), "{}", ran.out);
-    assert!(ran.out.contains("wrong.yaml:13:"), "{}", ran.out);
+    assert!(ran.out.contains("wrong.yaml:12:"), "{}", ran.out);
     let ran = run(&["check", "--json", file.to_str().unwrap()]);
     let codes: Vec<_> = ran.lines().iter().map(|line| line["code"].clone()).collect();
     assert!(codes.contains(&"unknown-target".into()) && codes.contains(&"unknown-key".into()), "{codes:?}");

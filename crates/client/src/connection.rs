@@ -2,6 +2,7 @@
 //!
 //! It refuses to open anything: a connection is made by the first call, and made anew when it broke.
 
+use crate::error::plain;
 use crate::retry::Retry;
 use connectrpc::CompressionRegistry;
 use connectrpc::client::{ClientBody, ClientConfig, ServiceTransport};
@@ -159,7 +160,9 @@ fn certificates(what: &'static str, file: &Path) -> Result<Vec<CertificateDer<'s
 }
 
 fn pem(what: &'static str, file: &Path, problem: &dyn std::fmt::Display) -> TargetError {
-    TargetError::Pem { what, file: file.to_owned(), problem: problem.to_string() }
+    let problem = problem.to_string();
+    let problem = problem.strip_prefix("I/O error: ").unwrap_or(&problem).to_owned();
+    TargetError::Pem { what, file: file.to_owned(), problem: plain(problem) }
 }
 
 #[cfg(test)]

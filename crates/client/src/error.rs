@@ -172,7 +172,11 @@ fn root_cause(error: &ConnectError) -> String {
         cause = inner.source();
     }
     let text = text.or_else(|| error.message.clone()).unwrap_or_else(|| error.code.as_str().to_owned());
-    // The number that the system adds, such as `(os error 111)`, tells a person nothing.
+    plain(text)
+}
+
+/// What the system said without its number, such as `(os error 111)`, which tells a person nothing.
+pub(crate) fn plain(text: String) -> String {
     match text.find(" (os error") {
         Some(end) => text[..end].to_lowercase(),
         None => text,

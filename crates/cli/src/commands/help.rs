@@ -22,7 +22,7 @@ everstate: durable state machines, from the command line
 
 Write a machine down in YAML, have it checked, and run it:
   everstate check examples              every problem of a definition, with line and column
-  everstate serve examples              a server on the definitions in a folder; data in ./everstate-data
+  everstate serve examples              a server with these definitions
 
 In a second terminal, with a definition named orders:
   everstate definitions                 what there is
@@ -36,7 +36,7 @@ In a second terminal, with a definition named orders:
   everstate await orders/42 --in paid   until it is there
 
 Many at once, and housekeeping:
-  everstate load log.jsonl.gz --kind incidents   events from a file; run it again to go on where it stopped
+  everstate load log.jsonl.gz --kind incidents   events from a file; run it again to go on
   everstate dead-letters list           events that nobody could take
   everstate export --out all.jsonl.gz   everything
   everstate status                      how the server is

@@ -71,7 +71,7 @@ pub(crate) async fn explained(client: &Client, kind: &str, error: ClientError) -
 
 async fn failure_with_nearest(client: &Client, kind: &str, failure: Failure) -> Failure {
     match nearest_kind(client, kind).await {
-        Some(near) => failure.hint(format!("did you mean {near}?")),
+        Some(near) => failure.first_hint(format!("did you mean {near}?")),
         None => failure,
     }
 }
@@ -83,12 +83,13 @@ pub(crate) async fn nearest_kind(client: &Client, kind: &str) -> Option<String> 
     nearest(kind, names)
 }
 
-/// The name that is most like this one, if it could be a slip of the fingers.
+/// The name that is most like this one, if it could be a slip of the fingers: one in three letters, at most three.
 pub(crate) fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
-    const ALIKE: f64 = 0.75;
+    let allowed = name.chars().count().div_ceil(3).min(3);
+    let name = name.to_lowercase();
     known
-        .map(|known| (strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase()), known))
-        .filter(|(alike, _)| *alike >= ALIKE)
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|known| (strsim::osa_distance(&name, &known.to_lowercase()), known))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }

@@ -135,7 +135,10 @@ fn tell(server: &Server, data: &Path, shared: &Shared, output: &mut Output) -> R
         Some((kind, event)) => {
             [format!("start {kind} 1"), format!("send {kind}/1 {event}"), format!("why {kind}/1")]
         }
-        None => ["check FILE".into(), "put FILE".into(), "definitions".into()],
+        None => match server.put().first().and_then(|put| put.definition.split(':').next()) {
+            Some(kind) => [format!("start {kind} 1"), format!("why {kind}/1"), format!("follow {kind}")],
+            None => ["check FILE".into(), "put FILE".into(), "definitions".into()],
+        },
     };
     output.data("\nTry next, in another terminal:\n")?;
     for command in commands {
@@ -151,7 +154,9 @@ fn suggestion(put: &[Put]) -> Option<(String, String)> {
         first_step(&put.file.display().to_string(), &source)
     });
     // Of equals the first, which `max_by_key` would not give.
-    steps.reduce(|best, next| if next.worth > best.worth { next } else { best }).map(|step| (step.kind, step.event))
+    steps
+        .reduce(|best, next| if next.worth > best.worth { next } else { best })
+        .map(|step| (step.kind, step.event))
 }
 
 /// An event that a new instance takes, and how much there is to see then.

@@ -46,7 +46,7 @@ fn the_servers_refusal_names_the_field_and_the_page() {
 #[test]
 fn machines_get_a_document() {
     let text = Failure::from(refusal()).hint("do this").render(&Manner { json: true, ..Manner::default() });
-    insta::assert_snapshot!(text, @r#"{"error":{"code":"a-newer-code","message":"no such thing: orders","field":"kind","hints":["do this"],"help":"a-newer-code"}}"#);
+    insta::assert_snapshot!(text, @r#"{"error":{"code":"a-newer-code","field":"kind","help":"a-newer-code","hints":["do this"],"message":"no such thing: orders"}}"#);
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(crate) struct Tally {
     already: u64,
     /// Lines that are no event.
     wrong: u64,
+    /// Of those taken before, the ones that were refused then.
+    already_refused: u64,
     /// Events that moved nothing, by reason, whether now or before.
     refused: BTreeMap<String, Reason>,
 }
@@ -67,6 +69,7 @@ impl Tally {
                 None
             }
             word => {
+                self.already_refused += u64::from(outcome.duplicate);
                 let reason = if outcome.reason.is_empty() { word } else { &outcome.reason };
                 Some(self.refuse(loaded, reason, &outcome.message, true))
             }
@@ -98,23 +101,29 @@ impl Tally {
         self.wrong
     }
 
+    fn refused_now(&self) -> u64 {
+        self.refused() - self.already_refused
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         if self.refused() + self.wrong == 0 { Exit::Fine } else { Exit::Problem }
     }
 
     pub(crate) fn render(&self, paint: Paint) -> String {
+        let already = match self.already_refused {
+            0 => count(self.already),
+            refused => format!("{}, {} of them refused", count(self.already), count(refused)),
+        };
         let mut rows = vec![
             ("lines", count(self.events + self.wrong)),
             ("taken", paint.good(&count(self.taken))),
-            ("already there", count(self.already)),
+            ("already there", already),
         ];
         if self.waiting > 0 {
             rows.push(("kept for later", count(self.waiting)));
         }
-        rows.push((
-            "refused",
-            if self.refused() == 0 { count(0) } else { paint.bad(&count(self.refused())) },
-        ));
+        let refused = count(self.refused_now());
+        rows.push(("refused", if self.refused_now() == 0 { refused } else { paint.bad(&refused) }));
         rows.push(("malformed", if self.wrong == 0 { count(0) } else { paint.bad(&count(self.wrong)) }));
         let mut text = pairs(&rows, paint);
         if !self.refused.is_empty() {
@@ -148,8 +157,9 @@ impl Tally {
             "lines": self.events + self.wrong,
             "taken": self.taken,
             "already_there": self.already,
+            "already_refused": self.already_refused,
             "kept_for_later": self.waiting,
-            "refused": self.refused(),
+            "refused": self.refused_now(),
             "malformed": self.wrong,
             "reasons": refused,
         })

@@ -38,7 +38,7 @@ fn a_line_that_is_no_event_says_why() {
     expected ident (column 2)
     missing field `event` (column 25)
     invalid type: integer `1`, expected a string (column 22)
-    unknown field `impact`, expected one of `id`, `instance`, `event`, `time`, `data` (column 47)
+    unknown field `impact`, expected one of `id`, `instance`, `event`, `time`, `data` (column 46)
     id is empty
     time is not RFC 3339, such as 2026-01-31T12:00:00+01:00: "yesterday"
     data: number is too large to be kept exactly at $.n: 12345678901234567890; write it as a string
@@ -151,7 +151,7 @@ fn every_line_is_in_one_number() {
     tally.count(&line(2, "a"), &result(Code::CODE_OK, true, ""));
     tally.count(&line(3, "a"), &result(Code::CODE_PENDING, false, ""));
     let refused = tally.count(&line(4, "a"), &result(Code::CODE_REJECTED, false, "not-accepted")).unwrap();
-    tally.count(&line(5, "a"), &result(Code::CODE_REJECTED, false, "not-accepted"));
+    tally.count(&line(5, "a"), &result(Code::CODE_REJECTED, true, "not-accepted"));
     let error = api::Error { code: "conflict".into(), message: "another event".into(), ..Default::default() };
     let conflict = api::send_events_response::Result { error: error.into(), ..Default::default() };
     tally.count(&line(6, "a"), &conflict);
@@ -159,9 +159,9 @@ fn every_line_is_in_one_number() {
     insta::assert_snapshot!(tally.render(Paint(false)), @r"
     lines           7
     taken           1
-    already there   1
+    already there   2, 1 of them refused
     kept for later  1
-    refused         3
+    refused         2
     malformed       1
 
     refused       events  kept        first   message

@@ -22,24 +22,36 @@ pub(crate) fn explanation(explanation: &api::ExplainInstanceResponse, now: i64, 
         visible(&states(&instance.states))
     );
     let mut say = |sentence: String| {
-        if !sentence.is_empty() && !text.contains(&sentence) {
+        if !sentence.is_empty() {
             text += &sentence;
             text.push('\n');
         }
     };
-    say(visible(&explanation.summary));
     say(retry(explanation, now));
-    if !explanation.accepts.is_empty() {
-        say(format!("it would take now: {}", explanation.accepts.join(", ")));
+    match explanation.accepts.as_slice() {
+        [] => say(visible(&explanation.summary)),
+        accepts => say(format!("it would take now: {}", accepts.join(", "))),
     }
-    for guarded in &explanation.guarded {
-        say(format!("{} is held back by its guard: {}", guarded.event, visible(&guarded.guard)));
+    for (guard, events) in held_back(explanation) {
+        say(format!("held back by the guard {}: {}", visible(guard), events.join(", ")));
     }
     for one in &instance.timers {
         say(format!("timer {}", visible(&timer(one, now))));
     }
     say(mailbox(explanation));
     text
+}
+
+/// Events by the guard that says no, guards in their order.
+fn held_back(explanation: &api::ExplainInstanceResponse) -> Vec<(&str, Vec<&str>)> {
+    let mut guards: Vec<(&str, Vec<&str>)> = Vec::new();
+    for guarded in &explanation.guarded {
+        match guards.iter_mut().find(|(guard, _)| *guard == guarded.guard) {
+            Some((_, events)) => events.push(&guarded.event),
+            None => guards.push((&guarded.guard, vec![&guarded.event])),
+        }
+    }
+    guards
 }
 
 fn retry(explanation: &api::ExplainInstanceResponse, now: i64) -> String {

@@ -230,9 +230,8 @@ fn what_an_instance_waits_for() {
     };
     insta::assert_snapshot!(explanation(&waiting, now(), PLAIN), @r"
     orders/42 is in open.unpaid, open.packing and waiting.
-    waits for an event or for its timer
     it would take now: cancel, pay
-    ship is held back by its guard: context.paid
+    held back by the guard context.paid: ship
     timer expire  in 30 min
     timer remind  10 s ago (late), to mails/7
     1 event in the mailbox, oldest first: late
