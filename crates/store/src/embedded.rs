@@ -345,6 +345,11 @@ impl Handle {
         self.shared.metrics.stats(memory as u64)
     }
 
+    /// How many sorted runs the trees of the tables have: rows, history, outcomes. A read asks each of one tree.
+    pub fn runs(&self) -> [usize; 3] {
+        self.shared.reading.tables.runs()
+    }
+
     /// Makes a folder that opens as a store, with all that was written when this returned and commits going on.
     pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
         backup::backup(&self.shared, &self.folder, to)

@@ -25,6 +25,10 @@ use std::iter::Peekable;
 use std::ops::Range;
 use std::sync::Arc;
 
+mod moving;
+
+pub(crate) use moving::Write;
+
 /// A part of a buffer that several rows share.
 #[derive(Clone)]
 pub(crate) struct Slice {
@@ -77,6 +81,45 @@ pub(crate) struct Run {
     pub(crate) positions: Vec<u64>,
 }
 
+/// What is remembered of an event: where its parts are, so that noting it copies nothing.
+pub(crate) enum Outcome {
+    /// Of a turn: parts of the turn's history row, in a journal block.
+    Turn {
+        block: Arc<Vec<u8>>,
+        address: Range<u32>,
+        outcome: Range<u32>,
+        fingerprint: u64,
+        at: Time,
+        until: Time,
+    },
+    /// A row of its own.
+    Row(Slice, Time),
+}
+
+impl Outcome {
+    fn owned(outcome: &OutcomeRecord) -> Outcome {
+        Outcome::Row(Slice::owned(codec::outcome_row(outcome)), outcome.until)
+    }
+
+    /// Until when it is remembered.
+    pub(crate) fn until(&self) -> Time {
+        match self {
+            Outcome::Turn { until, .. } | Outcome::Row(_, until) => *until,
+        }
+    }
+
+    /// Appends its row.
+    pub(crate) fn push_row(&self, out: &mut Vec<u8>) {
+        match self {
+            Outcome::Row(row, _) => out.extend_from_slice(row.as_slice()),
+            Outcome::Turn { block, address, outcome, fingerprint, at, until } => {
+                let part = |range: &Range<u32>| &block[range.start as usize..range.end as usize];
+                codec::push_outcome(out, part(address), *fingerprint, part(outcome), *at, *until);
+            }
+        }
+    }
+}
+
 /// An instance that differs from what lies beneath its generation.
 pub(crate) struct Dirty {
     /// What the indexes beneath hold of it; none when it is not there.
@@ -94,7 +137,7 @@ pub(crate) struct Generation {
     /// Rows other than instances, runs and indexes, by their keys in [`Table::Rows`].
     pub(crate) rows: BTreeMap<Vec<u8>, Option<Slice>>,
     pub(crate) history: BTreeMap<[u8; 8], Option<Slice>>,
-    pub(crate) outcomes: HashMap<EventId, OutcomeRecord, foldhash::fast::RandomState>,
+    pub(crate) outcomes: HashMap<EventId, Outcome, foldhash::fast::RandomState>,
     pub(crate) instances: BTreeMap<Vec<u8>, Box<Dirty>>,
     pub(crate) counters: Counters,
     /// About how much memory it takes.
@@ -108,6 +151,8 @@ pub(crate) struct Layers {
     pub(crate) active: Generation,
     /// What is being moved into the tables.
     pub(crate) sealed: Option<Arc<Generation>>,
+    /// How many generations were moved.
+    pub(crate) moved: u64,
 }
 
 /// Memory that a dirty instance, an outcome and a history entry take besides their bytes, measured roughly.
@@ -169,7 +214,7 @@ impl Layers {
             Record::SentGone(number) => {
                 active.rows.insert(keys::numbered(keys::OUTBOX, number.0), None);
             }
-            Record::Outcome(id, outcome) => active.outcome(id, outcome.clone()),
+            Record::Outcome(id, outcome) => active.outcome(id, Outcome::owned(outcome)),
             Record::Deleted(deleted) => self.deleted(tables, deleted)?,
         }
         Ok(())
@@ -201,7 +246,7 @@ impl Layers {
                 active.counters.last_position = active.counters.last_position.max(entry.position);
                 active.counters.latest = active.counters.latest.max(entry.at);
             }
-            Row::Outcome { id, outcome } => active.outcome(id, outcome.clone()),
+            Row::Outcome { id, outcome } => active.outcome(id, Outcome::owned(outcome)),
             Row::Sent(sent) => {
                 let key = keys::numbered(keys::OUTBOX, sent.number.0);
                 active.rows.insert(key, Some(Slice::owned(codec::row(sent))));
@@ -286,7 +331,7 @@ impl Layers {
     }
 
     /// The outcome in memory.
-    pub(crate) fn outcome(&self, id: &EventId) -> Option<&OutcomeRecord> {
+    pub(crate) fn outcome(&self, id: &EventId) -> Option<&Outcome> {
         let beneath = || self.sealed.as_ref()?.outcomes.get(id);
         self.active.outcomes.get(id).or_else(beneath)
     }
@@ -347,6 +392,12 @@ impl Layers {
         self.sealed = Some(sealed.clone());
         sealed
     }
+
+    /// Lets go of the sealed generation, which is in the tables now.
+    pub(crate) fn moved_in(&mut self) {
+        self.sealed = None;
+        self.moved += 1;
+    }
 }
 
 impl Generation {
@@ -369,9 +420,16 @@ impl Generation {
         );
         dirty.extend_runs(instance.incarnation, entry.sequence, entry.position);
         if let Some(until) = turn.outcome_until {
-            let outcome = Some(entry.outcome.clone());
-            let (address, fingerprint, at) = (address.clone(), turn.fingerprint, entry.at);
-            self.outcome(entry.cause.id(), OutcomeRecord { address, fingerprint, outcome, at, until });
+            let range = |range: &Range<usize>| range.start as u32..range.end as u32;
+            let outcome = Outcome::Turn {
+                block: buffer.clone(),
+                address: range(&parts.address),
+                outcome: range(&parts.outcome),
+                fingerprint: turn.fingerprint,
+                at: entry.at,
+                until,
+            };
+            self.outcome(entry.cause.id(), outcome);
         }
         self.taken_from(turn.source, address);
         self.timers(&turn.timers_cleared, &turn.timers_set);
@@ -388,7 +446,7 @@ impl Generation {
             let Queued { address, fingerprint, event, .. } = queued;
             let (address, fingerprint) = (address.clone(), *fingerprint);
             let outcome = OutcomeRecord { address, fingerprint, outcome: None, at: event.time, until };
-            self.outcome(&event.id, outcome);
+            self.outcome(&event.id, Outcome::owned(&outcome));
         }
     }
 
@@ -421,7 +479,7 @@ impl Generation {
         }
     }
 
-    fn outcome(&mut self, id: &EventId, outcome: OutcomeRecord) {
+    fn outcome(&mut self, id: &EventId, outcome: Outcome) {
         if self.outcomes.insert(id.clone(), outcome).is_none() {
             self.bytes += OUTCOME_OVERHEAD;
         }
@@ -449,38 +507,10 @@ impl Generation {
         }
     }
 
-    /// All writes to [`Table::Rows`], ascending by key, each key once; the marker is among them.
-    pub(crate) fn table_rows(&self) -> Vec<(Vec<u8>, Option<Slice>)> {
-        let mut writes: Vec<(Vec<u8>, Option<Slice>)> =
-            Vec::with_capacity(self.rows.len() + 3 * self.instances.len());
-        writes.push((keys::MARKER.to_vec(), Some(Slice::owned(codec::row(&self.counters)))));
-        writes.extend(self.rows.iter().map(|(key, row)| (key.clone(), row.clone())));
-        for (key, dirty) in &self.instances {
-            dirty.table_rows(key, &mut writes);
-        }
-        // Stable, so that of equal keys the later one is what counts: a run that replaces a removed one.
-        writes.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut unique: Vec<(Vec<u8>, Option<Slice>)> = Vec::with_capacity(writes.len());
-        for write in writes {
-            match unique.last_mut() {
-                Some(last) if last.0 == write.0 => *last = write,
-                _ => unique.push(write),
-            }
-        }
-        unique
-    }
-
-    /// All writes to [`Table::Outcomes`], ascending by key.
-    pub(crate) fn table_outcomes(&self) -> Vec<(&EventId, &OutcomeRecord)> {
-        let mut writes: Vec<_> = self.outcomes.iter().collect();
-        writes.sort_unstable_by(|a, b| a.0.cmp(b.0));
-        writes
-    }
-
     /// Forgets outcomes that have expired. Only for a generation that nothing lies beneath.
     pub(crate) fn forget_expired(&mut self) {
         let latest = self.counters.latest;
-        self.outcomes.retain(|_, outcome| !reclaimable(outcome.until, latest));
+        self.outcomes.retain(|_, outcome| !reclaimable(outcome.until(), latest));
     }
 }
 
@@ -493,32 +523,6 @@ impl Dirty {
             return;
         }
         self.runs.push(Run { incarnation, first: sequence, positions: vec![position] });
-    }
-
-    /// Appends what the tables must be told of this instance.
-    fn table_rows(&self, key: &[u8], writes: &mut Vec<(Vec<u8>, Option<Slice>)>) {
-        let now = match &self.row {
-            Change::Put(row, index_keys) => {
-                writes.push((keys::instance(key), Some(row.clone())));
-                Some(index_keys)
-            }
-            Change::Gone => {
-                writes.push((keys::instance(key), None));
-                None
-            }
-        };
-        for run in &self.runs {
-            let row = Slice::owned(codec::row(&run.positions));
-            writes.push((keys::run(key, run.incarnation, run.first), Some(row)));
-        }
-        let before = self.base.as_ref().map(|base| keys::indexes(key, base)).unwrap_or_default();
-        let after = now.map(|now| keys::indexes(key, now)).unwrap_or_default();
-        for gone in before.difference(&after) {
-            writes.push((gone.clone(), None));
-        }
-        for fresh in after.difference(&before) {
-            writes.push((fresh.clone(), Some(Slice::owned(Vec::new()))));
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::codec::{self, HistoryRow};
 use crate::contract::{InstanceLine, Page, Query, Reader, StoreError, Summary};
 use crate::export::{InstanceRow, Row, store_row};
 use crate::keys;
-use crate::layers::{Change, Counters, Layers, Run};
+use crate::layers::{Change, Counters, Layers, Outcome, Run};
 use crate::tables::{Table, Tables};
 use everstate_kernel::{
     Address, DeadLetter, DefinitionRecord, EventId, HistoryEntry, Instance, Loaded, OutcomeRecord, Queued,
@@ -110,12 +110,18 @@ impl<T: Tables> Reading<T> {
 
     fn outcome_at(&self, layers: &Layers, id: &EventId) -> Result<Option<OutcomeRecord>, StoreError> {
         if let Some(outcome) = layers.outcome(id) {
-            return Ok(Some(outcome.clone()));
+            return self.outcome_in_memory(outcome).map(Some);
         }
         match self.tables.row(Table::Outcomes, id.as_str().as_bytes())? {
             Some(row) => self.decode_outcome(&row).map(Some),
             None => Ok(None),
         }
+    }
+
+    fn outcome_in_memory(&self, outcome: &Outcome) -> Result<OutcomeRecord, StoreError> {
+        let mut row = Vec::with_capacity(128);
+        outcome.push_row(&mut row);
+        self.decode_outcome(&row)
     }
 
     /// See [`crate::Store::hydrate`].
@@ -291,7 +297,7 @@ impl<T: Tables> Reading<T> {
         each: &mut dyn FnMut(Row) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         // Those in memory are sorted by hand, since memory keeps them by hash.
-        let mut memory: BTreeMap<&EventId, &OutcomeRecord> = BTreeMap::new();
+        let mut memory: BTreeMap<&EventId, &Outcome> = BTreeMap::new();
         if let Some(sealed) = &layers.sealed {
             memory.extend(&sealed.outcomes);
         }
@@ -309,15 +315,15 @@ impl<T: Tables> Reading<T> {
             let (key, row) = pair?;
             while let Some((id, outcome)) = memory.next_if(|(id, _)| id.as_str().as_bytes() < key.as_slice())
             {
-                emit(id.clone(), outcome.clone())?;
+                emit(id.clone(), self.outcome_in_memory(outcome)?)?;
             }
             if let Some((id, outcome)) = memory.next_if(|(id, _)| id.as_str().as_bytes() == key.as_slice()) {
-                emit(id.clone(), outcome.clone())?;
+                emit(id.clone(), self.outcome_in_memory(outcome)?)?;
                 continue;
             }
             emit(self.event_id(&key)?, self.decode_outcome(&row)?)?;
         }
-        memory.try_for_each(|(id, outcome)| emit(id.clone(), outcome.clone()))
+        memory.try_for_each(|(id, outcome)| emit(id.clone(), self.outcome_in_memory(outcome)?))
     }
 
     /// The id that is the key of an outcome. Read as postcard reads it: ids of the kernel's own making are not

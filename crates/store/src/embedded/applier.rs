@@ -136,7 +136,7 @@ impl Shared {
         let _files = lock(&self.files);
         self.reading.tables.move_in(&sealed)?;
         let applied = sealed.counters.applied;
-        self.reading.write().sealed = None;
+        self.reading.write().moved_in();
         self.metrics.moved.fetch_add(1, Relaxed);
         let mut shelf = lock(&self.shelf);
         shelf.free(&*self.disk, &self.journal_folder, applied, self.segment_bytes);

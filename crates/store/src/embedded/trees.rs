@@ -9,12 +9,12 @@
 use crate::codec;
 use crate::contract::StoreError;
 use crate::keys;
-use crate::layers::{Counters, Generation, Slice, reclaimable};
+use crate::layers::{Counters, Generation, Slice, Write, reclaimable};
 use crate::tables::{Pairs, Table, Tables};
 use everstate_kernel::Time;
 use lsm_tree::compaction::Leveled;
 use lsm_tree::compaction::filter::{CompactionFilter, Context, Factory, ItemAccessor, Verdict};
-use lsm_tree::config::{FilterPolicy, FilterPolicyEntry};
+use lsm_tree::config::{FilterPolicy, FilterPolicyEntry, PinningPolicy};
 use lsm_tree::{
     AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, SeqNo, SequenceNumberCounter, UserKey,
     UserValue,
@@ -60,6 +60,10 @@ impl Trees {
             let folder = folder.join(name);
             let config = Config::new(&folder, sequence.clone(), SequenceNumberCounter::default())
                 .use_cache(cache.clone())
+                // What says where a key is stays in memory: without it a read of one row reads a file's whole
+                // filter first. It is about 2 bytes a row.
+                .filter_block_pinning_policy(PinningPolicy::all(true))
+                .index_block_pinning_policy(PinningPolicy::all(true))
                 .use_descriptor_table(Some(descriptors.clone()));
             (config, sequence, folder)
         };
@@ -93,16 +97,11 @@ impl Trees {
 
     /// Moves a generation into the tables. When it fails, it can be tried again.
     pub(crate) fn move_in(&self, generation: &Generation) -> Result<(), StoreError> {
-        let history =
-            generation.history.iter().map(|(key, row)| (&key[..], row.as_ref().map(Slice::as_slice)));
-        self.history.ingest(history)?;
-        let outcomes = generation.table_outcomes();
-        self.outcomes.ingest_owned(
-            outcomes.iter().map(|(id, outcome)| (id.as_str().as_bytes(), codec::outcome_row(outcome))),
-        )?;
-        let rows = generation.table_rows();
-        self.rows
-            .ingest(rows.iter().map(|(key, row)| (key.as_slice(), row.as_ref().map(Slice::as_slice))))?;
+        self.history.ingest(|write| {
+            generation.history.iter().try_for_each(|(key, row)| write(key, row.as_ref().map(Slice::as_slice)))
+        })?;
+        self.outcomes.ingest(|write| generation.table_outcomes(write))?;
+        self.rows.ingest(|write| generation.table_rows(write))?;
         self.latest.store(generation.counters.latest.0, Ordering::Relaxed);
         Ok(())
     }
@@ -135,6 +134,12 @@ impl Trees {
         [&self.rows, &self.history, &self.outcomes].iter().any(|tree| tree.tree.l0_run_count() > RUNS_MAX)
     }
 
+    /// How many sorted runs each tree has.
+    pub(crate) fn runs(&self) -> [usize; 3] {
+        [&self.rows, &self.history, &self.outcomes]
+            .map(|tree| tree.tree.current_version().iter_levels().map(|level| level.run_count()).sum())
+    }
+
     fn tree(&self, table: Table) -> &Tree {
         match table {
             Table::Rows => &self.rows,
@@ -145,29 +150,20 @@ impl Trees {
 }
 
 impl Tree {
-    /// Writes a sorted run; none removes.
-    fn ingest<'a>(
+    /// Writes a sorted run of what `rows` tells.
+    fn ingest(
         &self,
-        writes: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+        rows: impl FnOnce(Write<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let failed = |error| failed("writing", &self.folder, error);
         let mut run = self.tree.ingestion().map_err(failed)?;
-        for (key, row) in writes {
+        rows(&mut |key, row| {
             match row {
                 Some(row) => run.write(UserKey::from(key), UserValue::from(row)),
                 None => run.write_tombstone(UserKey::from(key)),
             }
-            .map_err(failed)?;
-        }
-        run.finish().map_err(failed)
-    }
-
-    fn ingest_owned<'a>(&self, writes: impl Iterator<Item = (&'a [u8], Vec<u8>)>) -> Result<(), StoreError> {
-        let failed = |error| failed("writing", &self.folder, error);
-        let mut run = self.tree.ingestion().map_err(failed)?;
-        for (key, row) in writes {
-            run.write(UserKey::from(key), UserValue::from(row)).map_err(failed)?;
-        }
+            .map_err(failed)
+        })?;
         run.finish().map_err(failed)
     }
 }
