@@ -124,9 +124,7 @@ fn processor() -> f64 {
 fn processor_of(name: &str) -> f64 {
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     tasks
-        .filter(|task| {
-            fs::read_to_string(task.path().join("comm")).unwrap_or_default().starts_with(name)
-        })
+        .filter(|task| fs::read_to_string(task.path().join("comm")).unwrap_or_default().starts_with(name))
         .map(|task| {
             let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
             text.split_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
@@ -272,7 +270,9 @@ fn main() {
     println!(
         "{turns} turns in batches of {batch}: {rate:.0}/s in commit, {cpu:.2} µs of processor each, {wall:.0}/s with their making"
     );
-    println!("applier {applier:.2} µs of processor a turn, merger {merger:.2} µs; {wrote:.0} bytes written a turn in all");
+    println!(
+        "applier {applier:.2} µs of processor a turn, merger {merger:.2} µs; {wrote:.0} bytes written a turn in all"
+    );
     println!("runs of each table: {:?}", handle.runs());
     println!(
         "{bytes} bytes a turn, longest commit {longest:.1} ms, {} waits, {} moved",

@@ -206,8 +206,7 @@ pub(crate) fn read_entry(bytes: &[u8], range: Range<usize>) -> Result<(Entry, Pa
         let log = take(&mut rest)?;
         let middle = at(rest);
         let instance: Instance = take_row(&mut rest)?;
-        let parts =
-            Parts { history: start..middle, row: middle..at(rest), address, outcome: outcome_range };
+        let parts = Parts { history: start..middle, row: middle..at(rest), address, outcome: outcome_range };
         let more: TurnRest<Option<IndexKeys>, Vec<TimerKey>> = take(&mut rest)?;
         let turn = TurnRecord {
             entry: HistoryEntry { position, sequence, at: when, cause, outcome, log },

@@ -157,7 +157,7 @@ pub(crate) struct Layers {
 
 /// Memory that a dirty instance, an outcome and a history entry take besides their bytes, measured roughly.
 const INSTANCE_OVERHEAD: usize = 256;
-const OUTCOME_OVERHEAD: usize = 224;
+const OUTCOME_OVERHEAD: usize = 160;
 const HISTORY_OVERHEAD: usize = 64;
 
 impl Layers {
@@ -308,7 +308,7 @@ impl Layers {
         for pair in self.rows(tables, from.unwrap_or(&prefix), &end) {
             let (key, row) = pair?;
             let positions: Vec<u64> =
-                codec::read_row(&row).map_err(|e| e.at(&tables.place(Table::Rows), 0))?;
+                codec::read_row(&row).map_err(|e| e.at(&tables.place(Table::Runs), 0))?;
             let incarnation =
                 key[prefix.len()..].first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
             runs.push(Run { incarnation, first: keys::run_first(&key), positions });
@@ -318,10 +318,7 @@ impl Layers {
         if let Some(dirty) = sealed.and_then(|sealed| sealed.instances.get(address_key)) {
             runs.extend(dirty.runs.iter().cloned());
         }
-        // While the sealed generation is moved, its runs may be in the tables already.
-        runs.sort_by_key(|run| (run.incarnation, run.first));
-        runs.dedup();
-        Ok(runs)
+        Ok(in_order(runs))
     }
 
     /// The instance in memory, if it differs from the tables.
@@ -347,13 +344,14 @@ impl Layers {
     /// The rows with keys from `from` on and before `to`, other than instances, runs in memory and indexes.
     pub(crate) fn rows<'a>(&'a self, tables: &'a dyn Tables, from: &[u8], to: &[u8]) -> Merged<'a> {
         let range = || (std::ops::Bound::Included(from), std::ops::Bound::Excluded(to));
+        let table = if from.first() == Some(&keys::RUNS) { Table::Runs } else { Table::Rows };
         Merged {
             active: lift(self.active.rows.range::<[u8], _>(range())),
             sealed: match &self.sealed {
                 Some(sealed) => lift(sealed.rows.range::<[u8], _>(range())),
                 None => nothing(),
             },
-            tables: tables.scan(Table::Rows, from, to).peekable(),
+            tables: tables.scan(table, from, to).peekable(),
         }
     }
 
@@ -387,8 +385,12 @@ impl Layers {
     /// Seals the active generation, so that it can be moved into the tables. None must be sealed.
     pub(crate) fn seal(&mut self) -> Arc<Generation> {
         let counters = self.active.counters.clone();
-        let sealed =
-            Arc::new(std::mem::replace(&mut self.active, Generation { counters, ..Default::default() }));
+        // The next one will be about as large; growing step by step would move each outcome twice.
+        let outcomes = HashMap::with_capacity_and_hasher(self.active.outcomes.len(), Default::default());
+        let sealed = Arc::new(std::mem::replace(
+            &mut self.active,
+            Generation { counters, outcomes, ..Default::default() },
+        ));
         self.sealed = Some(sealed.clone());
         sealed
     }
@@ -524,6 +526,15 @@ impl Dirty {
         }
         self.runs.push(Run { incarnation, first: sequence, positions: vec![position] });
     }
+}
+
+/// Runs ascending; of those that begin alike the last one given. A run may be in the tables although its generation is
+/// not known to be there: while that is moved, or when moving it was cut off. Then memory's word counts.
+pub(crate) fn in_order(mut runs: Vec<Run>) -> Vec<Run> {
+    runs.reverse();
+    runs.sort_by_key(|run| (run.incarnation, run.first));
+    runs.dedup_by_key(|run| (run.incarnation, run.first));
+    runs
 }
 
 /// May an outcome that is remembered until `until` be forgotten for good? The latest time seen may be ahead of

@@ -9,7 +9,7 @@ use crate::codec::{self, HistoryRow};
 use crate::contract::{InstanceLine, Page, Query, Reader, StoreError, Summary};
 use crate::export::{InstanceRow, Row, store_row};
 use crate::keys;
-use crate::layers::{Change, Counters, Layers, Outcome, Run};
+use crate::layers::{Change, Counters, Layers, Outcome, Run, in_order};
 use crate::tables::{Table, Tables};
 use everstate_kernel::{
     Address, DeadLetter, DefinitionRecord, EventId, HistoryEntry, Instance, Loaded, OutcomeRecord, Queued,
@@ -137,21 +137,20 @@ impl<T: Tables> Reading<T> {
         Ok(loaded)
     }
 
-    /// The runs of an instance that may hold sequences above `after`, ascending.
-    fn runs(&self, layers: &Layers, address: &Address, after: u64) -> Result<Vec<Run>, StoreError> {
+    /// How many turns an instance made, and its runs that may hold sequences above `after`, ascending.
+    fn runs(&self, layers: &Layers, address: &Address, after: u64) -> Result<(u64, Vec<Run>), StoreError> {
         let key = keys::address_key(address);
-        let Some(instance) = self.instance_row(layers, &key)? else { return Ok(Vec::new()) };
+        let Some(instance) = self.instance_row(layers, &key)? else { return Ok((0, Vec::new())) };
         let prefix = keys::prefixed(keys::RUNS, &key);
         // The last run that begins at or before the first sequence wanted holds it, if any in the tables does.
         let wanted = keys::after(&keys::run(&key, instance.incarnation, after.saturating_add(1)));
         let newest = keys::run(&key, instance.incarnation, 0);
-        let start = self.tables.last(Table::Rows, &newest, &wanted)?.unwrap_or(prefix);
+        let start = self.tables.last(Table::Runs, &newest, &wanted)?.unwrap_or(prefix);
         let mut runs = layers.runs_beneath(&self.tables, &key, Some(&start))?;
         if let Some(dirty) = layers.active.instances.get(&key) {
             runs.extend(dirty.runs.iter().cloned());
         }
-        runs.sort_by_key(|run| (run.incarnation, run.first));
-        Ok(runs)
+        Ok((instance.turns, in_order(runs)))
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -174,9 +173,11 @@ impl<T: Tables> Reader for Reading<T> {
     fn history(&self, address: &Address, after: u64, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
         let layers = self.read();
         let mut entries = Vec::new();
-        for run in self.runs(&layers, address, after)? {
+        let (turns, runs) = self.runs(&layers, address, after)?;
+        for run in runs {
             for (sequence, position) in (run.first..).zip(&run.positions) {
-                if sequence <= after {
+                // A run in the tables may reach beyond a crash that lost what was not to be kept.
+                if sequence <= after || sequence > turns {
                     continue;
                 }
                 if entries.len() >= limit {

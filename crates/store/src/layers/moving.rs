@@ -35,8 +35,7 @@ impl Generation {
         }
         self.plain(keys::MAILBOXES, keys::TIMERS, write)?;
         self.index_rows(write)?;
-        self.plain(keys::OUTBOX, keys::DEAD_LETTERS, write)?;
-        self.run_rows(write)
+        self.plain(keys::OUTBOX, keys::DEAD_LETTERS, write)
     }
 
     /// The rows of the tables from one to another as they are.
@@ -84,8 +83,9 @@ impl Generation {
         Ok(())
     }
 
-    /// The runs in this generation, and those beneath that go. Of equal keys the run in this generation counts.
-    fn run_rows(&self, write: Write<'_>) -> Result<(), StoreError> {
+    /// All writes to [`crate::tables::Table::Runs`]: the runs in this generation, and those beneath that go. Of
+    /// equal keys the run in this generation counts.
+    pub(crate) fn table_runs(&self, write: Write<'_>) -> Result<(), StoreError> {
         let mut gone = self.plain_range(keys::RUNS, keys::RUNS).peekable();
         let (mut key, mut row) = (Vec::with_capacity(64), Vec::with_capacity(128));
         for (address_key, dirty) in &self.instances {
@@ -104,10 +104,19 @@ impl Generation {
 
     /// All writes to [`crate::tables::Table::Outcomes`], ascending by key.
     pub(crate) fn table_outcomes(&self, write: Write<'_>) -> Result<(), StoreError> {
-        let mut ids: Vec<(&EventId, &Outcome)> = self.outcomes.iter().collect();
-        ids.sort_unstable_by(|a, b| a.0.as_str().as_bytes().cmp(b.0.as_str().as_bytes()));
+        // The first eight bytes decide nearly always, and they are at hand without following a pointer.
+        let first = |id: &EventId| {
+            let mut bytes = [0; 8];
+            bytes.iter_mut().zip(id.as_str().bytes()).for_each(|(to, from)| *to = from);
+            u64::from_be_bytes(bytes)
+        };
+        let mut ids: Vec<(u64, &EventId, &Outcome)> =
+            self.outcomes.iter().map(|(id, outcome)| (first(id), id, outcome)).collect();
+        ids.sort_unstable_by(|a, b| {
+            a.0.cmp(&b.0).then_with(|| a.1.as_str().as_bytes().cmp(b.1.as_str().as_bytes()))
+        });
         let mut row = Vec::with_capacity(256);
-        for (id, outcome) in ids {
+        for (_, id, outcome) in ids {
             row.clear();
             outcome.push_row(&mut row);
             write(id.as_str().as_bytes(), Some(&row))?;

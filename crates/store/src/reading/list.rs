@@ -80,7 +80,8 @@ impl Walk<'_> {
         while let Some(pair) = reading.tables.scan(Table::Rows, &from, &to).next() {
             let mut key = pair?.0;
             let begun = 1 + self.kind.len();
-            let ended = key[begun..].iter().position(|byte| *byte == 0).map_or(key.len(), |at| begun + at + 1);
+            let ended =
+                key[begun..].iter().position(|byte| *byte == 0).map_or(key.len(), |at| begun + at + 1);
             key.truncate(ended);
             from = keys::after_prefix(&key);
             prefixes.push(key);
@@ -283,7 +284,8 @@ fn conditions(query: &Query) -> usize {
 
 /// Do all conditions hold?
 fn matches(query: &Query, key: &[u8], index: &IndexKeys) -> bool {
-    let of_kind = |kind: &String| keys::kind_of(key).strip_suffix(&[0]) == Some(kind.as_bytes());
+    let of_kind =
+        |kind: &String| key.strip_prefix(kind.as_bytes()).is_some_and(|rest| rest.first() == Some(&0));
     query.kind.as_ref().is_none_or(of_kind)
         && query.version.as_deref().is_none_or(|version| *index.version == *version)
         && query.state.as_deref().is_none_or(|state| keys::is_active(index, state))
