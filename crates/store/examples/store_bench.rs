@@ -2,7 +2,7 @@
 //!
 //! `store_bench [INSTANCES] [TURNS] [BATCH] [FOLDER]`: starts that many instances (default 1,000), then makes turns
 //! (default 1,000,000) of instances picked at random, committed in batches (default 1,000) of durability power; then
-//! reads, lists, and opens the store anew.
+//! reads, lists, and opens the store anew in a process of its own.
 #![allow(clippy::print_stdout, reason = "a bench tells its figures")]
 
 use everstate_kernel::{
@@ -26,6 +26,7 @@ struct Load {
     event: Arc<str>,
     seed: u64,
     position: u64,
+    begun: i64,
     now: i64,
 }
 
@@ -40,6 +41,7 @@ impl Load {
             event,
             seed: 1,
             position: 0,
+            begun: 1_700_000_000_000,
             now: 1_700_000_000_000,
         }
     }
@@ -51,7 +53,8 @@ impl Load {
 
     fn turn(&mut self, at: usize) -> Record {
         self.position += 1;
-        self.now += 1;
+        // The clock of a node that makes 200 turns in a millisecond.
+        self.now = self.begun + (self.position / 200) as i64;
         let now = Time(self.now);
         let before = self.rows[at].take();
         let index_keys = before.as_ref().map(Instance::index_keys);
@@ -117,6 +120,25 @@ fn processor() -> f64 {
     text.split_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
 }
 
+/// Processor time of the threads of this process whose name begins so, in seconds.
+fn processor_of(name: &str) -> f64 {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    tasks
+        .filter(|task| fs::read_to_string(task.path().join("comm")).unwrap_or_default().starts_with(name))
+        .map(|task| {
+            let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            text.split_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
+        })
+        .sum()
+}
+
+/// Bytes that this process has written so far, whoever asked for it.
+fn written() -> f64 {
+    let text = fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("wchar: "));
+    line.and_then(|bytes| bytes.parse::<f64>().ok()).unwrap_or(0.0)
+}
+
 /// Commits `turns` in batches; answers turns per second of commit alone, the longest commit in milliseconds, and
 /// the processor time of a turn in microseconds.
 fn run(store: &mut dyn Store, load: &mut Load, turns: usize, batch: usize, fresh: bool) -> (f64, f64, f64) {
@@ -167,11 +189,13 @@ fn resident_mb() -> f64 {
 }
 
 fn time<R>(what: &str, times: u32, mut work: impl FnMut() -> R) {
-    let started = Instant::now();
+    let (started, busy) = (Instant::now(), processor());
     for _ in 0..times {
         std::hint::black_box(work());
     }
-    println!("{what}: {:.1} µs", started.elapsed().as_secs_f64() * 1e6 / f64::from(times));
+    let (took, busy) = (started.elapsed().as_secs_f64(), processor() - busy);
+    let each = 1e6 / f64::from(times);
+    println!("{what}: {:.2} µs, {:.2} µs of processor", took * each, busy * each);
 }
 
 fn reads(store: &dyn Store, instances: usize) {
@@ -196,7 +220,28 @@ fn reads(store: &dyn Store, instances: usize) {
     time("the same with a total of open.wait", 1, || reader.list(&query).expect("a page"));
 }
 
+/// Opens the store in a process of its own, whose memory holds nothing else.
+fn reopen(path: &Path, instances: usize) {
+    let opening = Instant::now();
+    let busy = processor();
+    let (store, recovery) = open(path, &Options::default()).expect("it opens");
+    println!(
+        "opened in {:.0} ms ({:.0} ms of processor), {} commits replayed, resident {:.0} MB",
+        opening.elapsed().as_secs_f64() * 1e3,
+        (processor() - busy) * 1e3,
+        recovery.replayed,
+        resident_mb()
+    );
+    reads(&store, instances);
+    println!("resident {:.0} MB", resident_mb());
+}
+
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("reopen") {
+        let path = std::env::args().nth(2).expect("a folder");
+        let instances = std::env::args().nth(3).and_then(|text| text.parse().ok()).expect("a number");
+        return reopen(Path::new(&path), instances);
+    }
     let mut arguments = std::env::args().skip(1);
     let mut number = |default| arguments.next().map_or(default, |text| text.parse().expect("a number"));
     let (instances, turns, batch) = (number(1_000), number(1_000_000), number(1_000));
@@ -211,14 +256,24 @@ fn main() {
         "{instances} started: {started:.0}/s, {cpu:.2} µs of processor each, longest commit {longest:.1} ms"
     );
     let before = handle.stats();
+    let threads = ["everstate-appli", "everstate-merge"];
+    let busy = threads.map(processor_of);
+    let wrote = written();
     let begun = Instant::now();
     let (rate, longest, cpu) = run(&mut store, &mut load, turns, batch, false);
     let wall = turns as f64 / begun.elapsed().as_secs_f64();
+    let per_turn = |spent: f64| spent * 1e6 / turns as f64;
+    let [applier, merger] = [0, 1].map(|at| per_turn(processor_of(threads[at]) - busy[at]));
+    let wrote = (written() - wrote) / turns as f64;
     let after = handle.stats();
     let bytes = ((after.bytes - before.bytes) / turns as u64) as usize;
     println!(
         "{turns} turns in batches of {batch}: {rate:.0}/s in commit, {cpu:.2} µs of processor each, {wall:.0}/s with their making"
     );
+    println!(
+        "applier {applier:.2} µs of processor a turn, merger {merger:.2} µs; {wrote:.0} bytes written a turn in all"
+    );
+    println!("runs of each table: {:?}", handle.runs());
     println!(
         "{bytes} bytes a turn, longest commit {longest:.1} ms, {} waits, {} moved",
         after.waits, after.moved
@@ -235,13 +290,8 @@ fn main() {
     let closing = Instant::now();
     Box::new(store).close().expect("it closes");
     println!("closed in {:.0} ms", closing.elapsed().as_secs_f64() * 1e3);
-    let opening = Instant::now();
-    let (store, recovery) = open(&path, &Options::default()).expect("it opens");
-    println!(
-        "opened in {:.0} ms, {} commits replayed",
-        opening.elapsed().as_secs_f64() * 1e3,
-        recovery.replayed
-    );
-    reads(&store, instances);
-    println!("resident {:.0} MB", resident_mb());
+    let program = std::env::current_exe().expect("a program");
+    let mut again = std::process::Command::new(program);
+    again.arg("reopen").arg(&path).arg(instances.to_string());
+    assert!(again.status().expect("it runs").success());
 }
