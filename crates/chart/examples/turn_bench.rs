@@ -72,7 +72,14 @@ fn measure(title: &str, text: &str, data: &str, turns: u64) {
     };
     let chart = definition.chart;
     let address = Address::parse("levels/1").expect("an address");
-    let turn = || Turn { now: Time(1), seed: 1, instance: &address, version: "v1", incarnation: 1, effects: Vec::new() };
+    let turn = || Turn {
+        now: Time(1),
+        seed: 1,
+        instance: &address,
+        version: "v1",
+        incarnation: 1,
+        effects: Vec::new(),
+    };
     let event = Event {
         id: EventId::parse("event-1").expect("an id"),
         name: "go".into(),

@@ -68,7 +68,8 @@ impl Chart {
     pub fn states(&self) -> impl ExactSizeIterator<Item = StateSummary> + '_ {
         self.states.iter().enumerate().map(|(at, state)| {
             let at = at as crate::code::StateIndex;
-            let depth = std::iter::successors(Some(at), |at| (*at != 0).then(|| self.state(*at).parent)).count() - 1;
+            let depth =
+                std::iter::successors(Some(at), |at| (*at != 0).then(|| self.state(*at).parent)).count() - 1;
             let parent = self.state(state.parent);
             let begins = |initial| self.transition(initial).targets.contains(&at);
             let (from, to) = state.exact;

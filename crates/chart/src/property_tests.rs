@@ -4,7 +4,9 @@
 use crate::chart::Chart;
 use crate::reader::read;
 use crate::stored::{self, ChartState};
-use everstate_kernel::{Address, Behaviour, Effect, Event, EventId, Handled, Json, Next, Sender, State, Time, Turn};
+use everstate_kernel::{
+    Address, Behaviour, Effect, Event, EventId, Handled, Json, Next, Sender, State, Time, Turn,
+};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -65,15 +67,21 @@ fn transitions(choices: &mut Choices, states: usize, out: &mut String) {
             let _ = write!(text, "target: '#s{}', ", 1 + choices.below(states as u64 - 1));
         }
         match choices.below(4) {
-            0 => { let _ = write!(text, "guard: in('s{}'), ", 1 + choices.below(states as u64 - 1)); }
-            1 => { let _ = write!(text, "guard: context.n % 3 == {}, ", choices.below(3)); }
+            0 => {
+                let _ = write!(text, "guard: in('s{}'), ", 1 + choices.below(states as u64 - 1));
+            }
+            1 => {
+                let _ = write!(text, "guard: context.n % 3 == {}, ", choices.below(3));
+            }
             _ => {}
         }
         if choices.one_in(3) {
             text.push_str("reenter: true, ");
         }
         match choices.below(4) {
-            0 => { let _ = write!(text, "actions: {{raise: e{}}}", choices.below(3)); }
+            0 => {
+                let _ = write!(text, "actions: {{raise: e{}}}", choices.below(3));
+            }
             1 => text.push_str("actions: {assign: {n: context.n + 1}}"),
             _ => text.push_str("actions: {log: t}"),
         }
@@ -91,7 +99,10 @@ fn transitions(choices: &mut Choices, states: usize, out: &mut String) {
     if choices.one_in(8) {
         let guard = 1 + choices.below(states as u64 - 1);
         let target = 1 + choices.below(states as u64 - 1);
-        let _ = write!(out, "always: {{guard: in('s{guard}') && context.n < 50, target: '#s{target}', actions: {{assign: {{n: context.n + 1}}}}}}, ");
+        let _ = write!(
+            out,
+            "always: {{guard: in('s{guard}') && context.n < 50, target: '#s{target}', actions: {{assign: {{n: context.n + 1}}}}}}, "
+        );
     }
     if choices.one_in(4) {
         out.push_str("after: {5m: {actions: {log: t}}}, ");
@@ -131,7 +142,8 @@ fn definition(seed: u64) -> String {
     let mut choices = Choices(seed);
     let mut next = 1;
     let top: Vec<Draft> = (0..3).map(|_| draft(&mut choices, 0, &mut next)).collect();
-    let mut out = format!("{{name: random, context: {{n: 0}}, unhandled: ignore, initial: s{}, states: {{", top[0].id);
+    let mut out =
+        format!("{{name: random, context: {{n: 0}}, unhandled: ignore, initial: s{}, states: {{", top[0].id);
     top.iter().for_each(|state| write(&mut choices, state, next, &mut out));
     out.push_str("}}");
     out

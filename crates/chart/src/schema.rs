@@ -60,7 +60,9 @@ fn takes_schema(takes: &Takes) -> Value {
             json!({"anyOf": [{"$ref": "#/$defs/state"}, {"type": "null"}]})
         }
         Takes::Map(object) => json!({"$ref": format!("#/$defs/{}", object.name)}),
-        Takes::Names(inner) => json!({"type": "object", "additionalProperties": nullable(takes_schema(inner))}),
+        Takes::Names(inner) => {
+            json!({"type": "object", "additionalProperties": nullable(takes_schema(inner))})
+        }
         Takes::List(inner) => json!({"type": "array", "items": takes_schema(inner)}),
         Takes::OneOrMore(inner) => {
             let one = takes_schema(inner);
@@ -79,9 +81,19 @@ fn nullable(schema: Value) -> Value {
 pub fn reference() -> String {
     let mut out = String::from(INTRODUCTION);
     for object in OBJECTS {
-        let _ = write!(out, "\n## {}\n\n{}\n\n| key | takes | meaning |\n|---|---|---|\n", object.name, object.doc);
+        let _ = write!(
+            out,
+            "\n## {}\n\n{}\n\n| key | takes | meaning |\n|---|---|---|\n",
+            object.name, object.doc
+        );
         for key in object.keys {
-            let _ = writeln!(out, "| `{}` | {} | {} |", key.name, cell(&takes_text(&key.takes)), cell(&meaning(key)));
+            let _ = writeln!(
+                out,
+                "| `{}` | {} | {} |",
+                key.name,
+                cell(&takes_text(&key.takes)),
+                cell(&meaning(key))
+            );
         }
     }
     out.push_str("\n## Findings\n\nWhat `check` reports. A definition with an error cannot be put.\n\n");

@@ -22,7 +22,8 @@ fn examples_read_without_findings() {
         let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
         let text = std::fs::read_to_string(&file).expect("text");
         let outcome = read(name, &text);
-        let findings: Vec<String> = outcome.findings.iter().map(|one| render(one, name, &text, false)).collect();
+        let findings: Vec<String> =
+            outcome.findings.iter().map(|one| render(one, name, &text, false)).collect();
         assert!(findings.is_empty(), "{}", findings.join("\n"));
         let definition = outcome.definition.expect("a definition");
         assert_eq!(format!("{}.yaml", definition.id.name), name);
@@ -34,12 +35,14 @@ fn examples_read_without_findings() {
 #[test]
 fn a_closed_incident_is_only_reopened_by_work() {
     let file = examples().into_iter().find(|file| file.ends_with("incidents.yaml")).expect("incidents");
-    let definition = read("incidents.yaml", &std::fs::read_to_string(file).expect("text")).definition.expect("none");
+    let definition =
+        read("incidents.yaml", &std::fs::read_to_string(file).expect("text")).definition.expect("none");
     let chart = definition.chart;
     let kinds = chart.events();
     assert_eq!(kinds.len(), 13);
     let address = Address::parse("incidents/1").expect("an address");
-    let turn = || Turn { now: Time(0), seed: 0, instance: &address, version: "v1", incarnation: 1, effects: vec![] };
+    let turn =
+        || Turn { now: Time(0), seed: 0, instance: &address, version: "v1", incarnation: 1, effects: vec![] };
     let event = |name: &str| Event {
         id: EventId::parse("e").expect("an id"),
         name: name.into(),
@@ -48,10 +51,11 @@ fn a_closed_incident_is_only_reopened_by_work() {
         time: Time(0),
     };
     let fresh = chart.start(&Json::NULL, &mut turn()).expect("started").state;
-    let take = |state: &State, name: &str| match chart.handle(state, &event(name), &mut turn()).expect("no fault") {
-        Handled::Took(next) => Some(next.state),
-        _ => None,
-    };
+    let take =
+        |state: &State, name: &str| match chart.handle(state, &event(name), &mut turn()).expect("no fault") {
+            Handled::Took(next) => Some(next.state),
+            _ => None,
+        };
     let mut refused: BTreeMap<String, usize> = BTreeMap::new();
     for first in &kinds {
         let state = take(&fresh, first).expect("a fresh incident takes everything");

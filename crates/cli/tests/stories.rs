@@ -14,7 +14,10 @@ fn an_order_survives_a_power_cut_and_its_timer_fires_afterwards() {
     let folder = folder();
     let server = Server::start(folder.path());
     let started = server.run(&["start", "orders", "42", "--data", r#"{"amount": 20}"#]).ok();
-    assert_eq!((started.out.as_str(), started.err.as_str()), ("orders/42\n", "started, in unpaid (version v1)\n"));
+    assert_eq!(
+        (started.out.as_str(), started.err.as_str()),
+        ("orders/42\n", "started, in unpaid (version v1)\n")
+    );
     let paid = server.json(&["send", "orders/42", "pay", "--data", r#"{"by": "card"}"#, "--id", "payment-1"]);
     assert_eq!(paid["outcome"]["code"], "ok");
     assert_eq!(paid["outcome"]["to"], json!(["paid"]));
@@ -28,7 +31,8 @@ fn an_order_survives_a_power_cut_and_its_timer_fires_afterwards() {
     assert_eq!(before["context"]["paid_by"], "card");
 
     // The same event again is answered with its first outcome and changes nothing.
-    let again = server.json(&["send", "orders/42", "pay", "--data", r#"{"by": "card"}"#, "--id", "payment-1"]);
+    let again =
+        server.json(&["send", "orders/42", "pay", "--data", r#"{"by": "card"}"#, "--id", "payment-1"]);
     assert_eq!(again["outcome"]["duplicate"], true);
     assert_eq!(again["outcome"]["reply"], json!({"thanks": "card"}));
     assert_eq!(server.json(&["get", "orders/42"]), before);
@@ -94,9 +98,9 @@ fn a_follower_sees_everything_once_across_a_restart() {
     server.run(&["start", "orders", "1"]).ok();
     let follow = ["follow", "orders", "--turns", "4", "--json"];
     let mut follower = server.command(&follow).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines().map(|line| {
-        serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap()
-    });
+    let mut lines = BufReader::new(follower.stdout.take().unwrap())
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap());
     let mut next = || lines.next().unwrap();
     assert_eq!(next()["snapshot"]["address"], "orders/1");
     assert_eq!(next()["live"], true);
@@ -110,9 +114,15 @@ fn a_follower_sees_everything_once_across_a_restart() {
     server.run(&["send", "orders/1", "ship"]).ok();
     server.run(&["send", "orders/2", "cancel"]).ok();
     let turn = next();
-    assert_eq!((&turn["turn"]["address"], &turn["turn"]["event"]["name"]), (&json!("orders/1"), &json!("ship")));
+    assert_eq!(
+        (&turn["turn"]["address"], &turn["turn"]["event"]["name"]),
+        (&json!("orders/1"), &json!("ship"))
+    );
     let turn = next();
-    assert_eq!((&turn["turn"]["address"], &turn["turn"]["event"]["name"]), (&json!("orders/2"), &json!("cancel")));
+    assert_eq!(
+        (&turn["turn"]["address"], &turn["turn"]["event"]["name"]),
+        (&json!("orders/2"), &json!("cancel"))
+    );
     assert!(follower.wait().unwrap().success());
 
     // A later follower goes on where this one ended.
@@ -238,7 +248,8 @@ const ON_DEMAND: &str = "version: v1\ncreate: on-demand\n";
 #[test]
 fn a_load_counts_every_line_and_a_second_one_changes_nothing() {
     let folder = folder();
-    let definition = ORDERS.replace("version: v1\n", ON_DEMAND).replace("    after:\n      2s: expired\n", "");
+    let definition =
+        ORDERS.replace("version: v1\n", ON_DEMAND).replace("    after: {2s: expired}\n", "");
     std::fs::write(folder.path().join("definitions/orders.yaml"), definition).unwrap();
     let file = folder.path().join("log.jsonl");
     // `pay` twice: the second one is rejected.
@@ -261,19 +272,28 @@ fn a_load_counts_every_line_and_a_second_one_changes_nothing() {
     let export = server.run(&["export"]).ok().out;
 
     let second = server.run(&load);
-    assert_eq!((second.json()["taken"].clone(), second.json()["already_there"].clone()), (json!(0), json!(150)));
+    assert_eq!(
+        (second.json()["taken"].clone(), second.json()["already_there"].clone()),
+        (json!(0), json!(150))
+    );
     assert_eq!(server.run(&["export"]).ok().out, export);
 }
 
 #[test]
 fn a_load_survives_the_servers_death() {
     let folder = folder();
-    let definition = ORDERS.replace("version: v1\n", ON_DEMAND).replace("    after:\n      2s: expired\n", "");
+    let definition =
+        ORDERS.replace("version: v1\n", ON_DEMAND).replace("    after: {2s: expired}\n", "");
     std::fs::write(folder.path().join("definitions/orders.yaml"), definition).unwrap();
     let server = Server::start(folder.path());
     let arguments = ["load", "-", "--kind", "orders", "--batch", "20", "--json"];
-    let mut load =
-        server.command(&arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut load = server
+        .command(&arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut input = load.stdin.take().unwrap();
     input.write_all(lines(200, &["pay"]).as_bytes()).unwrap();
     input.flush().unwrap();

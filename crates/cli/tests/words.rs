@@ -58,10 +58,17 @@ fn a_server_that_is_not_there_is_three() {
     // A port that was free a moment ago, and that nobody was told of.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = format!("http://127.0.0.1:{port}");
-    for command in [&["status"][..], &["get", "orders/1"], &["follow"], &["load", "Cargo.toml", "--kind", "orders"]] {
+    for command in
+        [&["status"][..], &["get", "orders/1"], &["follow"], &["load", "Cargo.toml", "--kind", "orders"]]
+    {
         let ran = run(&[command, &["--server", &server]].concat());
         assert_eq!(ran.code, 3, "{command:?} {ran:#?}");
-        assert!(ran.err.starts_with(&format!("error: cannot reach the server at {server}: connection refused\nhint: ")), "{ran:#?}");
+        assert!(
+            ran.err.starts_with(&format!(
+                "error: cannot reach the server at {server}: connection refused\nhint: "
+            )),
+            "{ran:#?}"
+        );
     }
     let ran = run(&["status", "--json", "--server", &server]);
     assert_eq!((ran.code, ran.out.as_str()), (3, ""));
@@ -71,10 +78,15 @@ fn a_server_that_is_not_there_is_three() {
 
 #[test]
 fn the_environment_names_the_server_and_a_flag_overrules_it() {
-    let ran: common::Ran = program().args(["status"]).env("EVERSTATE_SERVER", "nonsense").output().unwrap().into();
-    assert!(ran.err.contains("server address is not usable: nonsense"), "{ran:#?}");
     let ran: common::Ran =
-        program().args(["status", "--server", "other"]).env("EVERSTATE_SERVER", "nonsense").output().unwrap().into();
+        program().args(["status"]).env("EVERSTATE_SERVER", "nonsense").output().unwrap().into();
+    assert!(ran.err.contains("server address is not usable: nonsense"), "{ran:#?}");
+    let ran: common::Ran = program()
+        .args(["status", "--server", "other"])
+        .env("EVERSTATE_SERVER", "nonsense")
+        .output()
+        .unwrap()
+        .into();
     assert!(ran.err.contains("server address is not usable: other"), "{ran:#?}");
 }
 
@@ -102,7 +114,8 @@ fn check_finds_all_problems_and_exits_with_one() {
     let ran = run(&["check", good.to_str().unwrap()]).ok();
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", "checked 1 file: no problems\n"));
 
-    let wrong = common::ORDERS.replace("target: paid", "target: payd").replace("initial: unpaid", "inital: unpaid");
+    let wrong =
+        common::ORDERS.replace("target: paid", "target: payd").replace("initial: unpaid", "inital: unpaid");
     let file = folder.path().join("wrong.yaml");
     std::fs::write(&file, wrong).unwrap();
     let ran = run(&["check", file.to_str().unwrap()]);

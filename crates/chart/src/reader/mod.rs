@@ -177,7 +177,11 @@ impl<'a> Reader<'a> {
         let sent = std::mem::take(&mut self.sent);
         // With states or transitions missing, what the whole looks like would only be misleading.
         let within_contents = [Code::Expression, Code::UnknownName, Code::UnknownState, Code::NameCycle];
-        if self.findings.iter().all(|one| one.severity != Severity::Error || within_contents.contains(&one.code)) {
+        if self
+            .findings
+            .iter()
+            .all(|one| one.severity != Severity::Error || within_contents.contains(&one.code))
+        {
             crate::check::check(&model, &sent, &mut |code, span, path, message, hint| {
                 self.report(code, span, path, message, hint);
             });

@@ -31,7 +31,10 @@ fn only(outcome: &Outcome, code: Code) {
 #[test]
 fn a_definition_without_problems_has_no_findings() {
     check("name: m\ninitial: a\nstates:\n  a: {on: {x: b}}\n  b: {type: final}\n", "");
-    check("{\"name\": \"m\", \"states\": {\"a\": {\"on\": {\"x\": \"b\"}}, \"b\": {\"type\": \"final\"}}, \"initial\": \"a\"}", "");
+    check(
+        "{\"name\": \"m\", \"states\": {\"a\": {\"on\": {\"x\": \"b\"}}, \"b\": {\"type\": \"final\"}}, \"initial\": \"a\"}",
+        "",
+    );
 }
 
 #[test]
@@ -301,7 +304,16 @@ fn names_versions_and_policies_are_read() {
         format!("{:?}", definition.policy),
         "Policy { create: OnDemand, durability: Process, retention: Span(172800000), retry: Retry { attempts: 3, backoff: Span(1000), backoff_max: Span(60000) } }"
     );
-    check("name: a b\ninitial: a\nstates: {a: {on: {x: a}}}", "1:7 bad-value: the kind is not a name: \"a b\"; use letters, digits, '_', '-' and single '.', starting with a letter");
-    check("name: m\nversion: v 1\ninitial: a\nstates: {a: {on: {x: a}}}", "2:10 bad-value: version is not usable: \"v 1\"; use 1 to 64 letters, digits, '_', '-', '.' and '+', such as v1");
-    check("name: m\ninitial: a\nretry: {attempts: 0}\nstates: {a: {on: {x: a}}}", "3:19 bad-value: attempts must be 1 to 1000000, this is 0");
+    check(
+        "name: a b\ninitial: a\nstates: {a: {on: {x: a}}}",
+        "1:7 bad-value: the kind is not a name: \"a b\"; use letters, digits, '_', '-' and single '.', starting with a letter",
+    );
+    check(
+        "name: m\nversion: v 1\ninitial: a\nstates: {a: {on: {x: a}}}",
+        "2:10 bad-value: version is not usable: \"v 1\"; use 1 to 64 letters, digits, '_', '-', '.' and '+', such as v1",
+    );
+    check(
+        "name: m\ninitial: a\nretry: {attempts: 0}\nstates: {a: {on: {x: a}}}",
+        "3:19 bad-value: attempts must be 1 to 1000000, this is 0",
+    );
 }

@@ -76,7 +76,10 @@ impl<'a> Reader<'a> {
         let wrong = if name.is_empty() {
             Some("the name of an event is empty".to_owned())
         } else if name.len() > EVENT_NAME_BYTES_MAX {
-            Some(format!("the name of an event is {} bytes long, the limit is {EVENT_NAME_BYTES_MAX}", name.len()))
+            Some(format!(
+                "the name of an event is {} bytes long, the limit is {EVENT_NAME_BYTES_MAX}",
+                name.len()
+            ))
         } else if prefix.is_empty() || prefix.contains('*') {
             Some(format!("'*' can only stand for a whole name or, after a '.', for its end: {name:?}"))
         } else if prefix.chars().any(|c| c.is_control() || c.is_whitespace()) {
@@ -121,7 +124,8 @@ impl<'a> Reader<'a> {
             all.push(empty(node, path, trigger.clone()));
         }
         for (at, item) in items.iter().enumerate() {
-            let path = if matches!(node.kind, Kind::List(_)) { format!("{path}[{at}]") } else { path.to_owned() };
+            let path =
+                if matches!(node.kind, Kind::List(_)) { format!("{path}[{at}]") } else { path.to_owned() };
             if let Some(transition) = self.transition(source, item, &path, trigger.clone()) {
                 all.push(transition);
             }
@@ -146,8 +150,12 @@ impl<'a> Reader<'a> {
                     // One that cannot be read is still one: the transition does not always fire.
                     let guard = self.guard(&entry.value, &join(path, &entry.key));
                     transition.guard = Some(guard.unwrap_or(Guard::Any(Vec::new())));
-                    transition.guard_text =
-                        entry.value.text().or_else(|| self.source.get(entry.value.span.clone())).unwrap_or("").to_owned();
+                    transition.guard_text = entry
+                        .value
+                        .text()
+                        .or_else(|| self.source.get(entry.value.span.clone()))
+                        .unwrap_or("")
+                        .to_owned();
                 }
                 transition.actions = self.actions_of(&fields, "actions", path);
                 if self.is_reentering(&fields, path) {
@@ -180,7 +188,13 @@ impl<'a> Reader<'a> {
             && let Some(entry) = fields.find("internal")
         {
             let message = "`reenter` and `internal` say the opposite of each other";
-            self.report(Code::BadValue, entry.value.span.clone(), &join(path, "internal"), message, "keep `reenter`");
+            self.report(
+                Code::BadValue,
+                entry.value.span.clone(),
+                &join(path, "internal"),
+                message,
+                "keep `reenter`",
+            );
         }
         reenter.or(internal.map(|internal| !internal)).unwrap_or(false)
     }

@@ -28,7 +28,8 @@ pub(crate) struct Import {
 
 impl Import {
     pub(crate) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
-        let taken = self.data.read_dir().is_ok_and(|mut entries| entries.next().is_some()) || self.data.is_file();
+        let taken =
+            self.data.read_dir().is_ok_and(|mut entries| entries.next().is_some()) || self.data.is_file();
         if taken {
             let message = format!("data folder is not empty: {}", self.data.display());
             return Err(Failure::problem("data-folder", message).hint("give a folder that is not there yet"));
@@ -37,11 +38,13 @@ impl Import {
         // Under another name until it is whole.
         let part = part_of(&self.data);
         if part.exists() {
-            let left = Failure::file("remove", &part, &io::Error::other("left over from an import that failed"));
+            let left =
+                Failure::file("remove", &part, &io::Error::other("left over from an import that failed"));
             std::fs::remove_dir_all(&part).map_err(|error| left.hint(plain(&error)))?;
         }
         let imported = fill(&part, &mut lines).map_err(|error| {
-            Failure::problem("store", error.to_string()).hint(format!("{} is not an export, or not whole", self.file.display()))
+            Failure::problem("store", error.to_string())
+                .hint(format!("{} is not an export, or not whole", self.file.display()))
         });
         let rows = match imported {
             Ok(rows) => rows,

@@ -207,13 +207,7 @@ impl Progress {
         Progress { bar, watched, began: now, told: now }
     }
 
-    fn update(
-        &mut self,
-        events: u64,
-        refused: u64,
-        lines: &Lines,
-        output: &mut Output,
-    ) -> Result<(), Failure> {
+    fn update(&mut self, events: u64, refused: u64, feed: &Feed, output: &mut Output) -> Result<(), Failure> {
         let rate = events as f64 / self.began.elapsed().as_secs_f64().max(0.001);
         let text = format!("{} events, {}/s, {} refused", count(events), count(rate as u64), count(refused));
         self.bar.set_position(feed.consumed());

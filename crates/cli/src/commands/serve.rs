@@ -6,6 +6,7 @@ use crate::arguments::Shared;
 use crate::failure::{Exit, Failure, plain};
 use crate::output::Output;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use everstate_kernel::{Address, Event, EventId, Handled, Json, Sender, Time, Turn};
 use everstate_server::{Config, Given, Put, SETTINGS, ServeError, Server, Setting};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -130,12 +131,10 @@ fn tell(server: &Server, data: &Path, shared: &Shared, output: &mut Output) -> R
     if url != "http://127.0.0.1:7400" && url != shared.server {
         program += &format!(" --server {url}");
     }
-    let commands = match server.put().iter().find_map(first_steps) {
-        Some((kind, event)) => [
-            format!("start {kind} 1"),
-            format!("send {kind}/1 {event}"),
-            format!("why {kind}/1"),
-        ],
+    let commands = match suggestion(server.put()) {
+        Some((kind, event)) => {
+            [format!("start {kind} 1"), format!("send {kind}/1 {event}"), format!("why {kind}/1")]
+        }
         None => ["check FILE".into(), "put FILE".into(), "definitions".into()],
     };
     output.data("\nTry next, in another terminal:\n")?;
@@ -145,15 +144,59 @@ fn tell(server: &Server, data: &Path, shared: &Shared, output: &mut Output) -> R
     Ok(())
 }
 
-/// A kind and an event to begin with: the first event that its text names.
-fn first_steps(put: &Put) -> Option<(String, String)> {
-    let source = std::fs::read_to_string(&put.file).ok()?;
-    let read = everstate_chart::read(&put.file.display().to_string(), &source).definition?;
-    let events = read.chart.events();
-    let named = events.iter().filter(|event| !event.contains('*'));
-    let first = named.min_by_key(|event| source.find(&format!("{event}:")).unwrap_or(usize::MAX))?;
-    let kind = put.definition.split(':').next()?;
-    Some((kind.to_owned(), first.to_string()))
+/// A kind and an event to begin with: of all that a new instance takes without data, the most telling.
+fn suggestion(put: &[Put]) -> Option<(String, String)> {
+    let steps = put.iter().filter_map(|put| {
+        let source = std::fs::read_to_string(&put.file).ok()?;
+        first_step(&put.file.display().to_string(), &source)
+    });
+    // Of equals the first, which `max_by_key` would not give.
+    steps.reduce(|best, next| if next.worth > best.worth { next } else { best }).map(|step| (step.kind, step.event))
+}
+
+/// An event that a new instance takes, and how much there is to see then.
+#[derive(Debug, PartialEq, Eq)]
+struct Step {
+    kind: String,
+    event: String,
+    /// 2: it goes to another state and lives on; 1: it takes it; 0: it ends.
+    worth: u8,
+}
+
+/// Tries the events that a new instance says it takes; a turn is a pure function, so trying does nothing.
+fn first_step(file: &str, source: &str) -> Option<Step> {
+    let definition = everstate_chart::read(file, source).definition?.to_definition();
+    let kind = definition.id.name.to_string();
+    let address = Address::new(&kind, "1").ok()?;
+    let turn = || Turn {
+        now: Time(0),
+        seed: 0,
+        instance: &address,
+        version: &definition.id.version,
+        incarnation: 1,
+        effects: Vec::new(),
+    };
+    let begun = definition.behaviour.start(&Json::default(), &mut turn()).ok()?;
+    let accepts = definition.behaviour.waiting(&begun.state, &address, Time(0)).accepts;
+    let steps = accepts.iter().filter(|name| !name.contains('*')).filter_map(|name| {
+        let event = Event {
+            id: EventId::parse("first-step").ok()?,
+            name: name.clone(),
+            data: Json::default(),
+            sender: Sender::Client,
+            time: Time(0),
+        };
+        let Ok(Handled::Took(next)) = definition.behaviour.handle(&begun.state, &event, &mut turn()) else {
+            return None;
+        };
+        let worth = match (next.done, next.labels == begun.labels) {
+            (Some(_), _) => 0,
+            (None, true) => 1,
+            (None, false) => 2,
+        };
+        Some(Step { kind: kind.clone(), event: name.to_string(), worth })
+    });
+    steps.reduce(|best, next| if next.worth > best.worth { next } else { best })
 }
 
 /// How this program is called from here: by its name when the shell finds it, otherwise by its path.
@@ -161,7 +204,8 @@ fn program() -> String {
     let name = "everstate".to_owned();
     let Ok(exe) = std::env::current_exe() else { return name };
     let found = std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| folder.join("everstate").canonicalize().is_ok_and(|one| one == exe))
+        std::env::split_paths(&path)
+            .any(|folder| folder.join("everstate").canonicalize().is_ok_and(|one| one == exe))
     });
     if found {
         return name;
@@ -170,3 +214,6 @@ fn program() -> String {
     let near = exe.strip_prefix(&here).map(Path::to_path_buf);
     near.map_or_else(|_| exe.display().to_string(), |near| near.display().to_string())
 }
+
+#[cfg(test)]
+mod tests;

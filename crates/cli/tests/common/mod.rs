@@ -75,7 +75,8 @@ impl Server {
 
     /// Serves on a given address, as after a restart that clients must survive.
     pub fn start_on(folder: &Path, listen: &str) -> Server {
-        let mut process = serve(folder, listen).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut process =
+            serve(folder, listen).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         lines.read_line(&mut line).unwrap();
@@ -172,11 +173,11 @@ states:
         target: paid
         actions:
           - assign:
-              paid_by: event.data.by
-          - reply: '{\"thanks\": event.data.by}'
+              paid_by: event.by
+          - reply:
+              thanks: event.by
       cancel: cancelled
-    after:
-      2s: expired
+    after: {2s: expired}
   paid:
     on:
       ship: shipped
