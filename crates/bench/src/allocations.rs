@@ -13,29 +13,19 @@ pub(crate) struct Counting;
 
 static COUNTS: AtomicBool = AtomicBool::new(false);
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-static BYTES: AtomicU64 = AtomicU64::new(0);
 
-/// What was allocated.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Allocated {
-    pub(crate) allocations: u64,
-    pub(crate) bytes: u64,
-}
-
-/// Runs `work` and tells what it allocated. Growing a block in place counts as one more allocation.
-pub(crate) fn count(work: impl FnOnce()) -> Allocated {
+/// Runs `work` and tells how often it allocated. Growing a block in place counts as one more allocation.
+pub(crate) fn count(work: impl FnOnce()) -> u64 {
     ALLOCATIONS.store(0, Relaxed);
-    BYTES.store(0, Relaxed);
     COUNTS.store(true, Relaxed);
     work();
     COUNTS.store(false, Relaxed);
-    Allocated { allocations: ALLOCATIONS.load(Relaxed), bytes: BYTES.load(Relaxed) }
+    ALLOCATIONS.load(Relaxed)
 }
 
-fn note(bytes: usize) {
+fn note() {
     if COUNTS.load(Relaxed) {
         ALLOCATIONS.fetch_add(1, Relaxed);
-        BYTES.fetch_add(bytes as u64, Relaxed);
     }
 }
 
@@ -44,18 +34,18 @@ fn note(bytes: usize) {
 #[expect(unsafe_code, reason = "an allocator can be written in no other way")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note(layout.size());
+        note();
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         unsafe { System.dealloc(block, layout) }
     }
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        note(layout.size());
+        note();
         unsafe { System.alloc_zeroed(layout) }
     }
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note(size);
+        note();
         unsafe { System.realloc(block, layout, size) }
     }
 }

@@ -15,11 +15,19 @@ pub(crate) struct Connection {
     received: Vec<u8>,
 }
 
-/// Where the headers end and how long the body behind them is.
+/// What the headers say of the body behind them.
 struct Head {
     status: u16,
     body_at: usize,
-    body_length: usize,
+    body: Length,
+}
+
+/// How long a body is.
+#[derive(Clone, Copy)]
+enum Length {
+    Known(usize),
+    /// It comes in chunks, each with its length before it.
+    Chunked,
 }
 
 impl Connection {
@@ -41,12 +49,42 @@ impl Connection {
             }
             self.read().await?;
         };
-        while self.received.len() < head.body_at + head.body_length {
-            self.read().await?;
-        }
-        let body = &self.received[head.body_at..head.body_at + head.body_length];
+        let length = match head.body {
+            Length::Known(length) => {
+                while self.received.len() < head.body_at + length {
+                    self.read().await?;
+                }
+                length
+            }
+            Length::Chunked => self.join_chunks(head.body_at).await?,
+        };
+        let body = &self.received[head.body_at..head.body_at + length];
         ensure!(head.status == 200, "answered {}: {}", head.status, String::from_utf8_lossy(body));
         Ok(body)
+    }
+
+    /// Reads all chunks and puts them together from `start` on. Answers how long they are in all.
+    async fn join_chunks(&mut self, start: usize) -> Result<usize> {
+        let (mut at, mut end) = (start, start);
+        loop {
+            let line = loop {
+                if let Some(line) = self.received[at..].windows(2).position(|two| two == b"\r\n") {
+                    break line;
+                }
+                self.read().await?;
+            };
+            let digits = std::str::from_utf8(&self.received[at..at + line])?;
+            let length = usize::from_str_radix(digits.trim(), 16).context("a chunk without length")?;
+            let from = at + line + 2;
+            while self.received.len() < from + length + 2 {
+                self.read().await?;
+            }
+            if length == 0 {
+                return Ok(end - start);
+            }
+            self.received.copy_within(from..from + length, end);
+            (at, end) = (from + length + 2, end + length);
+        }
     }
 
     async fn read(&mut self) -> Result<()> {
@@ -72,12 +110,16 @@ fn head(received: &[u8]) -> Result<Option<Head>> {
     let status = status.with_context(|| format!("no status in {text:?}"))?;
     for line in lines {
         let Some((name, value)) = line.split_once(':') else { continue };
-        if name.eq_ignore_ascii_case("content-length") {
-            let body_length = value.trim().parse().context("content-length is no number")?;
-            return Ok(Some(Head { status, body_at: end + 4, body_length }));
-        }
+        let body = if name.eq_ignore_ascii_case("content-length") {
+            Length::Known(value.trim().parse().context("content-length is no number")?)
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            Length::Chunked
+        } else {
+            continue;
+        };
+        return Ok(Some(Head { status, body_at: end + 4, body }));
     }
-    bail!("an answer without content-length: {text}")
+    bail!("an answer that does not say how long it is: {text}")
 }
 
 /// A port of this machine that nobody listens on at the moment.

@@ -77,7 +77,7 @@ impl Node {
     }
 
     /// Sends one event to each of so many instances, which makes those that are not there.
-    pub(crate) fn populate(&self, instances: u64) -> Result<()> {
+    pub(crate) fn populate(&self, instances: u64) -> Result<Load> {
         let (each, senders) = (500, 8);
         let sends = instances.div_ceil(each * senders);
         let mut load = Vec::new();
@@ -86,8 +86,7 @@ impl Node {
             load.push(self.sender(among, each as usize));
         }
         let bound = Bound { sends, ..Bound::time(std::time::Duration::from_secs(600)) };
-        block_on(waiting(load, bound))?;
-        Ok(())
+        block_on(waiting(load, bound))
     }
 
     /// Someone who sends `each` events at a time and waits for their outcomes.

@@ -158,7 +158,7 @@ fn allocated(way: &Way, turns: u64) -> Result<f64> {
     let (mut done, mut counts) = (Ok(()), [0; 2]);
     // By difference, so that making the machine does not count.
     for (turns, count) in [turns, 2 * turns].into_iter().zip(&mut counts) {
-        *count = allocations::count(|| done = (way.run)(turns)).allocations;
+        *count = allocations::count(|| done = (way.run)(turns));
         std::mem::replace(&mut done, Ok(()))?;
     }
     Ok((counts[1] - counts[0]) as f64 / turns as f64)

@@ -10,7 +10,6 @@ use crate::node::{Among, Node};
 use crate::report::{Section, per_second, thousands, time};
 use crate::scratch::Scratch;
 use anyhow::Result;
-use std::time::Instant;
 
 /// What was found at one size.
 struct Grown {
@@ -73,9 +72,7 @@ pub(crate) fn run(size: &Size) -> Result<Section> {
 fn grow(size: &Size, instances: u64) -> Result<Grown> {
     let scratch = Scratch::new("growth")?;
     let node = Node::open(scratch.path())?;
-    let started = Instant::now();
-    node.populate(instances)?;
-    let populated_per_second = instances as f64 / started.elapsed().as_secs_f64();
+    let populated_per_second = node.populate(instances)?.per_second();
     let among = Among::scattered(instances);
     let (mut bulk, mut waiting) = (Vec::new(), Vec::new());
     for _ in 0..size.rounds {
