@@ -102,7 +102,7 @@ impl fmt::Display for Section {
             }
         }
         for (number, note) in self.notes.iter().enumerate() {
-            write!(f, "{}- {note}\n", if number == 0 { "\n" } else { "" })?;
+            writeln!(f, "{}- {note}", if number == 0 { "\n" } else { "" })?;
         }
         Ok(())
     }

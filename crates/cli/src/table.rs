@@ -5,13 +5,16 @@
 use crate::paint::Paint;
 use unicode_width::UnicodeWidthStr;
 
+/// How the cells of a column are painted.
+type Colouring = fn(Paint, &str) -> String;
+
 /// Rows under a headline. Cells are measured without their colour, so colour is given per column.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     head: Vec<&'static str>,
     rows: Vec<Vec<String>>,
     right: Vec<usize>,
-    colours: Vec<(usize, fn(Paint, &str) -> String)>,
+    colours: Vec<(usize, Colouring)>,
 }
 
 impl Table {

@@ -11,26 +11,26 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 /// What a run left behind.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
     #[track_caller]
-    pub fn ok(self) -> Ran {
+    pub(crate) fn ok(self) -> Ran {
         assert_eq!(self.code, 0, "{self:#?}");
         self
     }
 
     #[track_caller]
-    pub fn json(&self) -> Json {
+    pub(crate) fn json(&self) -> Json {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
     /// A document a line.
-    pub fn lines(&self) -> Vec<Json> {
+    pub(crate) fn lines(&self) -> Vec<Json> {
         self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
@@ -43,7 +43,7 @@ impl From<Output> for Ran {
 }
 
 /// The program, untouched by the environment of whoever runs the tests.
-pub fn program() -> Command {
+pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_everstate"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("EVERSTATE_") {
@@ -55,26 +55,26 @@ pub fn program() -> Command {
 }
 
 /// Runs the program.
-pub fn run(arguments: &[&str]) -> Ran {
+pub(crate) fn run(arguments: &[&str]) -> Ran {
     program().args(arguments).output().unwrap().into()
 }
 
 /// A server with its data and definitions in a folder.
-pub struct Server {
+pub(crate) struct Server {
     process: Child,
-    pub url: String,
-    pub folder: PathBuf,
+    pub(crate) url: String,
+    pub(crate) folder: PathBuf,
     rest: Option<BufReader<ChildStdout>>,
 }
 
 impl Server {
     /// Serves `folder/definitions` on a free port.
-    pub fn start(folder: &Path) -> Server {
+    pub(crate) fn start(folder: &Path) -> Server {
         Server::start_on(folder, "127.0.0.1:0")
     }
 
     /// Serves on a given address, as after a restart that clients must survive.
-    pub fn start_on(folder: &Path, listen: &str) -> Server {
+    pub(crate) fn start_on(folder: &Path, listen: &str) -> Server {
         let mut process =
             serve(folder, listen).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap());
@@ -92,7 +92,7 @@ impl Server {
     }
 
     /// What it printed after its first line, up to the first that fulfils `last`.
-    pub fn printed_until(&mut self, last: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn printed_until(&mut self, last: impl Fn(&str) -> bool) -> String {
         let mut text = String::new();
         for line in self.rest.take().unwrap().lines() {
             let line = line.unwrap();
@@ -105,22 +105,22 @@ impl Server {
     }
 
     /// Runs a command against it.
-    pub fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.command(arguments).output().unwrap().into()
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program();
         command.args(arguments).args(["--server", &self.url]);
         command
     }
 
-    pub fn json(&self, arguments: &[&str]) -> Json {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Json {
         self.run(&[arguments, &["--json"]].concat()).ok().json()
     }
 
     /// As a power cut does it. Answers the address, for a restart in the same place.
-    pub fn kill(mut self) -> String {
+    pub(crate) fn kill(mut self) -> String {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         self.url.strip_prefix("http://").unwrap().to_owned()
@@ -128,7 +128,7 @@ impl Server {
 
     /// As an operator does it.
     #[cfg(unix)]
-    pub fn stop(mut self) -> i32 {
+    pub(crate) fn stop(mut self) -> i32 {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         self.process.wait().unwrap().code().unwrap_or(-1)
@@ -143,7 +143,7 @@ impl Drop for Server {
 }
 
 /// The command that serves `folder`.
-pub fn serve(folder: &Path, listen: &str) -> Command {
+pub(crate) fn serve(folder: &Path, listen: &str) -> Command {
     let mut command = program();
     command.arg("serve").arg(folder.join("definitions"));
     command.arg("--data").arg(folder.join("data")).args(["--listen", listen, "--log", "warn"]);
@@ -151,14 +151,14 @@ pub fn serve(folder: &Path, listen: &str) -> Command {
 }
 
 /// A folder with the definition of an order that is paid or expires.
-pub fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("definitions")).unwrap();
     std::fs::write(folder.path().join("definitions/orders.yaml"), ORDERS).unwrap();
     folder
 }
 
-pub const ORDERS: &str = "\
+pub(crate) const ORDERS: &str = "\
 name: orders
 version: v1
 description: An order with payment and expiry
