@@ -5,13 +5,16 @@
 use crate::paint::Paint;
 use unicode_width::UnicodeWidthStr;
 
+/// How a cell is coloured.
+pub(crate) type Colour = fn(Paint, &str) -> String;
+
 /// Rows under a headline. Cells are measured without their colour, so colour is given per column.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     head: Vec<&'static str>,
     rows: Vec<Vec<String>>,
     right: Vec<usize>,
-    colours: Vec<(usize, fn(Paint, &str) -> String)>,
+    colours: Vec<(usize, Colour)>,
 }
 
 impl Table {
@@ -25,7 +28,7 @@ impl Table {
         self
     }
 
-    pub(crate) fn colour(mut self, column: usize, colour: fn(Paint, &str) -> String) -> Table {
+    pub(crate) fn colour(mut self, column: usize, colour: Colour) -> Table {
         self.colours.push((column, colour));
         self
     }

@@ -54,7 +54,7 @@ fn part_of(file: &Path) -> PathBuf {
 
 enum Sink {
     Plain(BufWriter<File>),
-    Packed(GzEncoder<BufWriter<File>>),
+    Packed(Box<GzEncoder<BufWriter<File>>>),
 }
 
 impl Sink {
@@ -62,7 +62,7 @@ impl Sink {
         let opened = BufWriter::new(File::create(part)?);
         let packed = file.extension().is_some_and(|extension| extension == "gz");
         Ok(if packed {
-            Sink::Packed(GzEncoder::new(opened, Compression::fast()))
+            Sink::Packed(Box::new(GzEncoder::new(opened, Compression::fast())))
         } else {
             Sink::Plain(opened)
         })
