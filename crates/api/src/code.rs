@@ -156,7 +156,7 @@ fn section(page: &mut String, entry: &Entry) {
             status.http_status().as_u16()
         );
     }
-    let _ = write!(page, "{} {}\n", entry.happened, entry.remedy);
+    let _ = writeln!(page, "{} {}", entry.happened, entry.remedy);
 }
 
 const INTRODUCTION: &str = "<!-- Made by `cargo xtask generate`; do not edit. -->

@@ -257,11 +257,10 @@ impl Chart {
                 let transition = self.transition(*index);
                 let open = run.may_take(transition);
                 for name in names_for_clients(transition) {
-                    match open {
-                        true => drop(accepts.insert(name)),
-                        false => {
-                            drop(guarded.entry(name).or_insert_with(|| transition.guard_text.to_string()))
-                        }
+                    if open {
+                        accepts.insert(name);
+                    } else {
+                        guarded.entry(name).or_insert_with(|| transition.guard_text.to_string());
                     }
                 }
             }

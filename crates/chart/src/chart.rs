@@ -128,19 +128,6 @@ pub(crate) struct Declared {
 }
 
 impl Chart {
-    /// Paths of all states that can be active, in document order.
-    pub fn states(&self) -> impl Iterator<Item = &str> {
-        let below_the_machine = self.states.iter().skip(1);
-        below_the_machine.filter(|state| !matches!(state.kind, StateKind::History { .. })).map(|state| &*state.path)
-    }
-
-    /// What transitions name as their events, sorted: names, prefixes such as `payment.*`, and `*`.
-    pub fn events(&self) -> Vec<Arc<str>> {
-        let named = self.transitions.iter().filter(|transition| !transition.timed);
-        let texts = named.flat_map(|transition| transition.descriptors.iter().map(Descriptor::text));
-        texts.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
-    }
-
     #[inline]
     pub(crate) fn state(&self, index: StateIndex) -> &State {
         &self.states[usize::from(index)]

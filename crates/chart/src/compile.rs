@@ -203,6 +203,11 @@ fn plan(chart: &Chart, transition: &Transition) -> Plan {
         return Plan::Open;
     }
     let Some(domain) = domain(chart, transition, &transition.targets) else { return Plan::Stay };
+    // A state without sub-states that stays in itself leaves and enters nothing. Were it to enter itself, it would
+    // not conflict with a transition of another region that leaves it.
+    if chart.is_leaf(domain) {
+        return Plan::Stay;
+    }
     let mut set = EntrySet::default();
     set.add(chart, &Vec::new(), &transition.targets, domain);
     // With a history on the way the set would depend on its memory; then it is computed when it is known.

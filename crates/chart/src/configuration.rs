@@ -144,7 +144,11 @@ pub(crate) fn domain(chart: &Chart, transition: &Transition, targets: &[StateInd
     let stays = match transition.reach {
         Reach::External => false,
         Reach::Internal => chart.state(source).kind == StateKind::Compound && inside(source),
-        Reach::Within => targets.iter().all(|target| *target == source || chart.is_inside(*target, source)),
+        // By the targets as they are named: a history outside of the source may turn out to stand for the source,
+        // which is then left like any other state.
+        Reach::Within => {
+            transition.targets.iter().all(|target| *target == source || chart.is_inside(*target, source))
+        }
     };
     if stays {
         return Some(source);

@@ -227,6 +227,15 @@ impl<'a> Builder<'a> {
                 Err(error) => {
                     let at = self.byte(error.marker().index());
                     let at = at.min(self.source.trim_end().len());
+                    if error.info().contains("recursion limit") {
+                        let message = format!("the definition nests deeper than {NESTING_MAX} levels");
+                        return Err(self.fail(
+                            Code::TooLarge,
+                            at..at,
+                            message,
+                            "flatten the innermost states",
+                        ));
+                    }
                     return Err(self.fail(
                         Code::Malformed,
                         at..at,

@@ -101,14 +101,20 @@ impl Machine {
             line.push_str(" | ");
             match effect {
                 Effect::Log(text) => line.push_str(text),
-                Effect::Send { to, event, data } => { let _ = write!(line, "send {event} {data} to {to}"); }
-                Effect::Reply(data) => { let _ = write!(line, "reply {data}"); }
+                Effect::Send { to, event, data } => {
+                    let _ = write!(line, "send {event} {data} to {to}");
+                }
+                Effect::Reply(data) => {
+                    let _ = write!(line, "reply {data}");
+                }
                 Effect::SetTimer { name, delay, to, event, data } => {
                     let to = to.as_ref().map_or("itself".to_owned(), ToString::to_string);
                     let what = if name == event { String::new() } else { format!(" {event} {data} to {to}") };
                     let _ = write!(line, "set {name} {}{what}", crate::duration::format(*delay));
                 }
-                Effect::CancelTimer(name) => { let _ = write!(line, "cancel {name}"); }
+                Effect::CancelTimer(name) => {
+                    let _ = write!(line, "cancel {name}");
+                }
             }
         }
         if let Some(output) = next.done {

@@ -14,9 +14,11 @@ mod duration;
 pub mod expression;
 mod finding;
 pub mod format;
+mod inspect;
 mod model;
 mod reader;
 mod run;
+mod schema;
 mod shape;
 mod stored;
 pub mod value;
@@ -24,12 +26,16 @@ pub mod value;
 pub use chart::Chart;
 pub use document::{DEFINITION_BYTES_MAX, NESTING_MAX, NODES_MAX};
 pub use finding::{Code, Finding, Severity, render};
+pub use inspect::{StateSummary, TransitionSummary};
 pub use model::{STATE_DEPTH_MAX, STATES_MAX, StateKind, Unhandled};
 pub use reader::{ChartDefinition, FINDINGS_MAX, Outcome, read};
 pub use run::{MICROSTEPS_MAX, TURN_COST_MAX};
+pub use schema::{reference, schema};
 pub use shape::Shape;
 
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod property_tests;
 #[cfg(test)]
 mod semantics_tests;

@@ -161,4 +161,5 @@ pub(crate) enum Command {
     Status(commands::status::Status),
     Completions(commands::completions::Completions),
     Help(commands::help::Help),
+    Reference(commands::reference::Reference),
 }

@@ -42,11 +42,6 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The whole command line reference as Markdown.
-pub fn reference() -> String {
-    reference::markdown(&mut Arguments::command())
-}
-
 /// Help and version were asked for and go to stdout; all else is wrong usage.
 fn typed_wrong(error: &clap::Error) -> ExitCode {
     let printed = error.print();

@@ -9,7 +9,7 @@ use std::fmt::Write;
 pub(crate) fn markdown(root: &mut Command) -> String {
     root.build();
     let mut page = String::from(
-        "# Command line\n\nMade from the program itself by `everstate help --markdown`; do not edit by hand.\n\n",
+        "# Command line\n\nMade from the program itself by `cargo xtask generate`; do not edit by hand.\n\n",
     );
     page += &about(root);
     page += "## Options of every command\n\n";
@@ -17,7 +17,7 @@ pub(crate) fn markdown(root: &mut Command) -> String {
     if let Some(after) = root.get_after_long_help() {
         page += &fenced(&after.to_string());
     }
-    for command in root.get_subcommands_mut() {
+    for command in root.get_subcommands_mut().filter(|command| !command.is_hide_set()) {
         section(command, 2, &mut page);
     }
     while page.ends_with("\n\n") {

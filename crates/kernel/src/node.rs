@@ -17,7 +17,7 @@ use crate::address::Address;
 use crate::definition::{Definition, DefinitionId, Durability, version_order};
 use crate::event::EventId;
 use crate::input::{Answer, Deadline, DeadlineReason, Input, Loaded, Out, Refusal, Release, Ticket, Touches};
-use crate::limits::OUTBOX_MAX;
+use crate::limits::{OUTBOX_MAX, TIMER_WINDOW_MAX};
 use crate::record::{DefinitionRecord, OutcomeRecord, Record, Sent, Serial, TimerKey};
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -76,7 +76,7 @@ impl Node {
             residents: Residents::new(seed),
             outcomes: BTreeMap::new(),
             outbox: BTreeMap::new(),
-            window: Window::new(),
+            window: Window::new(TIMER_WINDOW_MAX),
             letters_gone: BTreeSet::new(),
             position: 0,
             seed,
@@ -95,7 +95,7 @@ impl Node {
         self.residents = Residents::new(self.seed);
         self.outcomes.clear();
         self.letters_gone.clear();
-        self.window = Window::new();
+        self.window = Window::new(TIMER_WINDOW_MAX);
         self.position = last_position;
         self.outbox = outbox.into_iter().map(|sent| (sent.number, sent)).collect();
     }

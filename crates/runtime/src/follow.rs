@@ -6,7 +6,7 @@
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use everstate_kernel::{Address, HistoryEntry, Json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use tokio::sync::broadcast;
 
@@ -31,7 +31,9 @@ pub(crate) struct Hub {
     turns: broadcast::Sender<Batch>,
     followers: Arc<AtomicUsize>,
     /// Position of the last turn that was committed, published or not.
-    committed: AtomicU64,
+    committed: Arc<AtomicU64>,
+    /// A batch found the queue full and was left out; followers must be woken to find the gap.
+    missed: Arc<AtomicBool>,
 }
 
 /// The shard's end.
@@ -51,6 +53,7 @@ pub struct Follower {
     /// Position of the last turn told, or before which none will be.
     last: u64,
     followers: Arc<AtomicUsize>,
+    committed: Arc<AtomicU64>,
 }
 
 /// Why a follower got no turn.
@@ -67,13 +70,17 @@ pub enum Interrupted {
 impl Hub {
     pub(crate) fn start(buffer_max: usize) -> (Arc<Hub>, Publisher, JoinHandle<()>) {
         let (turns, _) = broadcast::channel(buffer_max.max(1));
-        let hub =
-            Arc::new(Hub { turns: turns.clone(), followers: Arc::default(), committed: AtomicU64::new(0) });
+        let missed = Arc::new(AtomicBool::new(false));
+        let (followers, committed) = (Arc::default(), Arc::default());
+        let hub = Arc::new(Hub { turns: turns.clone(), followers, committed, missed: missed.clone() });
         let (queue, batches): (_, Receiver<Batch>) = crossbeam_channel::bounded(buffer_max.max(1));
         let pass_on = move || {
-            for batch in batches {
+            for batch in &batches {
                 // An error says that nobody listens any more, which is nobody's loss.
                 let _ = turns.send(batch);
+                if batches.is_empty() && missed.swap(false, Ordering::AcqRel) {
+                    let _ = turns.send(Batch::default());
+                }
             }
         };
         let thread = std::thread::spawn(pass_on);
@@ -85,7 +92,8 @@ impl Hub {
         // First subscribe, then look: a turn committed in between is in the stream and skipped by its position.
         let turns = self.turns.subscribe();
         let last = self.committed.load(Ordering::Acquire);
-        Follower { turns, batch: Arc::default(), at: 0, last, followers: self.followers.clone() }
+        let (followers, committed) = (self.followers.clone(), self.committed.clone());
+        Follower { turns, batch: Arc::default(), at: 0, last, followers, committed }
     }
 
     pub(crate) fn followers(&self) -> usize {
@@ -103,10 +111,14 @@ impl Publisher {
         self.hub.followers() > 0
     }
 
-    /// Tells followers of turns. When the passing thread is behind, they find the gap by the positions.
+    /// Tells followers of turns. When the passing thread is behind, they are left out, and followers find the gap by
+    /// the positions. An empty batch says that there may be one.
     pub(crate) fn publish(&self, turns: Vec<Arc<Turned>>) {
-        match self.queue.try_send(Arc::from(turns)) {
-            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        if let Err(TrySendError::Full(_)) = self.queue.try_send(Arc::from(turns)) {
+            // First the mark, then another try: either the thread still has batches to pass on and sees the mark after
+            // them, or this one wakes it.
+            self.hub.missed.store(true, Ordering::Release);
+            let _ = self.queue.try_send(Batch::default());
         }
     }
 }
@@ -137,6 +149,11 @@ impl Follower {
                 }
             }
             match self.turns.recv().await {
+                Ok(batch) if batch.is_empty() => {
+                    if self.committed.load(Ordering::Acquire) > self.last {
+                        return Err(Interrupted::Lagged(self.last));
+                    }
+                }
                 Ok(batch) => (self.batch, self.at) = (batch, 0),
                 Err(broadcast::error::RecvError::Lagged(_)) => return Err(Interrupted::Lagged(self.last)),
                 Err(broadcast::error::RecvError::Closed) => return Err(Interrupted::Closed),

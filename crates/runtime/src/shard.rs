@@ -273,11 +273,17 @@ impl Shard {
             }
             Call::RetryDeadLetter { number, reply } => match self.letter(number)? {
                 Some(letter) => Input::RetryDeadLetter { ticket: self.ticket(Asked::One(reply)), letter },
-                None => return Ok(self.unknown_letter(number, reply)),
+                None => {
+                    self.unknown_letter(number, reply);
+                    return Ok(());
+                }
             },
             Call::DiscardDeadLetter { number, reply } => match self.letter(number)? {
                 Some(letter) => Input::DiscardDeadLetter { ticket: self.ticket(Asked::One(reply)), letter },
-                None => return Ok(self.unknown_letter(number, reply)),
+                None => {
+                    self.unknown_letter(number, reply);
+                    return Ok(());
+                }
             },
         };
         self.shared.queued.fetch_sub(1, Ordering::Relaxed);

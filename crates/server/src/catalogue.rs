@@ -3,7 +3,7 @@
 //! Its one invariant: what it remembers of a definition stays true, since definitions never change.
 
 use everstate_api::v1;
-use everstate_chart::{Finding, Severity};
+use everstate_chart::{Chart, Finding, Severity, StateKind};
 use everstate_kernel::{Definition, DefinitionId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,7 +34,7 @@ pub(crate) fn read(file_name: &str, source: &str) -> Text {
     let definition = outcome.definition.map(|read| {
         let facts = Facts {
             description: read.description.as_deref().unwrap_or_default().to_string(),
-            states: read.chart.states().map(ToString::to_string).collect(),
+            states: paths(&read.chart),
             events: read.chart.events().iter().map(ToString::to_string).collect(),
         };
         (Arc::new(read.to_definition()), Arc::new(facts))
@@ -43,6 +43,13 @@ pub(crate) fn read(file_name: &str, source: &str) -> Text {
     let findings =
         findings.map(|(index, finding)| shown(finding, file_name, source, index < RENDERED_MAX)).collect();
     Text { findings, definition }
+}
+
+/// Paths of all states that can be active, in document order.
+fn paths(chart: &Chart) -> Vec<String> {
+    let below_the_machine = chart.states().filter(|state| state.depth > 0);
+    let states = below_the_machine.filter(|state| !matches!(state.kind, StateKind::History { .. }));
+    states.map(|state| state.path.to_string()).collect()
 }
 
 fn shown(finding: &Finding, file_name: &str, source: &str, rendered: bool) -> v1::Finding {

@@ -111,7 +111,7 @@ pub(crate) async fn serve(
 
 fn http(config: &Config) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(config.header_timeout).max_headers(100);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(config.header_timeout);
     builder
         .http2()
         .timer(TokioTimer::new())

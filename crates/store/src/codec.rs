@@ -11,7 +11,7 @@
 use crate::contract::StoreError;
 use crate::export::Row;
 use everstate_kernel::{
-    Address, DeadLetter, DefinitionRecord, DeletedRecord, EventId, HistoryEntry, IndexKeys, Instance,
+    Address, Cause, DeadLetter, DefinitionRecord, DeletedRecord, EventId, HistoryEntry, IndexKeys, Instance,
     OutcomeRecord, Queued, Record, RowRecord, Sent, Serial, Source, Time, TimerKey, TurnRecord,
 };
 use serde::de::DeserializeOwned;
@@ -56,6 +56,7 @@ pub(crate) struct HistoryRow {
 }
 
 /// What a journal block holds.
+#[expect(clippy::large_enum_variant, reason = "nearly all entries are records, and they are moved once")]
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Entry {
     /// A record of the kernel.
@@ -71,6 +72,9 @@ pub(crate) struct Parts {
     pub(crate) row: Range<usize>,
     /// For a turn, the row of the history.
     pub(crate) history: Range<usize>,
+    /// Within the row of the history, the address and the outcome.
+    pub(crate) address: Range<usize>,
+    pub(crate) outcome: Range<usize>,
 }
 
 const DEFINITION: u8 = 1;
@@ -125,7 +129,7 @@ pub(crate) fn read_row<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecErro
 /// Appends a record; answers where its rows are in `out`.
 pub(crate) fn push_record(out: &mut Vec<u8>, record: &Record) -> Parts {
     out.push(FORMAT);
-    let only_row = |row| Parts { row, history: 0..0 };
+    let only_row = |row| Parts { row, ..Parts::default() };
     match record {
         Record::Definition(definition) => only_row(tagged(out, DEFINITION, definition)),
         Record::Turn(turn) => push_turn(out, turn),
@@ -157,11 +161,14 @@ pub(crate) fn push_imported(out: &mut Vec<u8>, row: &Row) -> Result<(), StoreErr
 
 fn push_turn(out: &mut Vec<u8>, turn: &TurnRecord) -> Parts {
     out.push(TURN);
+    let HistoryEntry { position, sequence, at, cause, outcome, log } = &turn.entry;
     let start = out.len();
     out.push(FORMAT);
-    push(out, &turn.instance.address);
-    push(out, &turn.instance.incarnation);
-    push(out, &turn.entry);
+    let address = pushed(out, &turn.instance.address);
+    // What follows is a `HistoryRow`, part by part.
+    push(out, &(turn.instance.incarnation, position, sequence, at, cause));
+    let outcome = pushed(out, outcome);
+    push(out, log);
     let history = start..out.len();
     let row = push_row(out, &turn.instance);
     push(
@@ -175,7 +182,7 @@ fn push_turn(out: &mut Vec<u8>, turn: &TurnRecord) -> Parts {
             timers_set: &turn.timers_set,
         },
     );
-    Parts { row, history }
+    Parts { row, history, address, outcome }
 }
 
 /// Reads the entry at `range` of `bytes`; the parts are ranges of `bytes` too.
@@ -188,13 +195,21 @@ pub(crate) fn read_entry(bytes: &[u8], range: Range<usize>) -> Result<(Entry, Pa
     let at = |rest: &[u8]| end - rest.len();
     let start = at(rest);
     if kind == TURN {
-        let history: HistoryRow = take_row(&mut rest)?;
+        check_version(&mut rest)?;
+        let address_start = at(rest);
+        let _: Address = take(&mut rest)?;
+        let address = address_start..at(rest);
+        let (_, position, sequence, when, cause): (u32, u64, u64, Time, Cause) = take(&mut rest)?;
+        let outcome_start = at(rest);
+        let outcome = take(&mut rest)?;
+        let outcome_range = outcome_start..at(rest);
+        let log = take(&mut rest)?;
         let middle = at(rest);
         let instance: Instance = take_row(&mut rest)?;
-        let parts = Parts { history: start..middle, row: middle..at(rest) };
+        let parts = Parts { history: start..middle, row: middle..at(rest), address, outcome: outcome_range };
         let more: TurnRest<Option<IndexKeys>, Vec<TimerKey>> = take(&mut rest)?;
         let turn = TurnRecord {
-            entry: history.entry,
+            entry: HistoryEntry { position, sequence, at: when, cause, outcome, log },
             instance,
             before: more.before,
             source: more.source,
@@ -236,7 +251,7 @@ pub(crate) fn read_entry(bytes: &[u8], range: Range<usize>) -> Result<(Entry, Pa
     if row_end == start {
         row_end = at(rest);
     }
-    Ok((Entry::Record(record), Parts { row: start..row_end, history: 0..0 }))
+    Ok((Entry::Record(record), Parts { row: start..row_end, ..Parts::default() }))
 }
 
 /// An outcome's row. Until when it is remembered stands first, so that reclaiming reads nothing else.
@@ -245,6 +260,23 @@ pub(crate) fn outcome_row(outcome: &OutcomeRecord) -> Vec<u8> {
     push_row(&mut out, &outcome.until);
     push(&mut out, outcome);
     out
+}
+
+/// Appends an outcome's row, made of the bytes of its address and of what became of the event.
+pub(crate) fn push_outcome(
+    out: &mut Vec<u8>,
+    address: &[u8],
+    fingerprint: u64,
+    outcome: &[u8],
+    at: Time,
+    until: Time,
+) {
+    push_row(out, &until);
+    out.extend_from_slice(address);
+    push(out, &fingerprint);
+    push(out, &Some(()));
+    out.extend_from_slice(outcome);
+    push(out, &(at, until));
 }
 
 /// Reads an outcome's row.
@@ -294,6 +326,13 @@ fn too_short() -> CodecError {
 fn push<T: Serialize>(out: &mut Vec<u8>, value: &T) {
     postcard::serialize_with_flavor(value, Appending(out))
         .expect("records hold only what postcard can write: no maps or sequences of unknown length");
+}
+
+/// Appends the postcard bytes of a value; answers where they are.
+fn pushed<T: Serialize>(out: &mut Vec<u8>, value: &T) -> Range<usize> {
+    let start = out.len();
+    push(out, value);
+    start..out.len()
 }
 
 struct Appending<'a>(&'a mut Vec<u8>);

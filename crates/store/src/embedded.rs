@@ -6,9 +6,10 @@
 //! what is only in memory is in the journal too, at the durability asked for.
 //!
 //! In the folder: `CURRENT` (format and salt), `LOCK` (who has it open), `journal/` (segments and spares) and
-//! `tables/` (three trees). A commit encodes its records once, into the block that is appended to the journal;
+//! `tables/` (four trees). A commit encodes its records once, into the block that is appended to the journal;
 //! memory keeps slices of it. When memory has grown to half of its bound it is sealed, and the applier moves it
-//! into the tables, each key once; commits go on into the other half, and wait when that is full too.
+//! into the tables, each key once; commits go on into the other half, at the pace at which the applier empties the
+//! first, so that none of them has to wait for long when theirs is full too.
 
 use crate::codec::{self, Entry, Parts};
 use crate::contract::{Reader, Store, StoreError};
@@ -197,8 +198,10 @@ impl Embedded {
     }
 
     /// Waits for room in memory, sealing what is there when it is time.
-    fn make_room(&self) -> Result<(), StoreError> {
-        if self.shared.reading.read().active.bytes < self.memory_bytes / 2 {
+    fn make_room(&mut self) -> Result<(), StoreError> {
+        let (filled, room) = (self.shared.reading.read().active.bytes, self.memory_bytes / 2);
+        if filled < room {
+            self.shared.keep_pace(filled, room);
             return Ok(());
         }
         if lock(&self.shared.phase).sealed {
@@ -206,6 +209,13 @@ impl Embedded {
             self.shared.wait_for_tables()?;
         }
         self.shared.check(&lock(&self.shared.phase))?;
+        self.seal()
+    }
+
+    /// Seals the active generation. What it holds is on the disk in the journal before any of it is in the tables, or
+    /// a power cut could leave half of a generation in them that nobody writes again.
+    fn seal(&mut self) -> Result<(), StoreError> {
+        self.journal.sync_all()?;
         self.shared.seal();
         Ok(())
     }
@@ -235,7 +245,7 @@ impl Embedded {
     /// Moves everything into the tables and waits for it. For tests and tools; nobody needs it for safety.
     pub fn settle(&mut self) -> Result<(), StoreError> {
         self.shared.wait_for_tables()?;
-        self.shared.seal();
+        self.seal()?;
         self.shared.wait_for_tables()
     }
 
@@ -343,6 +353,12 @@ impl Handle {
         let memory = layers.active.bytes + layers.sealed.as_ref().map_or(0, |sealed| sealed.bytes);
         drop(layers);
         self.shared.metrics.stats(memory as u64)
+    }
+
+    /// How many sorted runs the trees of the tables have: rows, history, outcomes, runs. A read asks each of one
+    /// tree.
+    pub fn runs(&self) -> [usize; 4] {
+        self.shared.reading.tables.runs()
     }
 
     /// Makes a folder that opens as a store, with all that was written when this returned and commits going on.

@@ -6,7 +6,6 @@
 //! a zero byte, which no part can contain, so a longer name never sorts into the middle of a shorter one.
 
 use everstate_kernel::{Address, IndexKeys, Serial, Time, TimerKey};
-use std::collections::BTreeSet;
 
 /// What the row of the applied sequence and the counters is kept under: before everything else.
 pub(crate) const MARKER: &[u8] = &[0];
@@ -19,7 +18,7 @@ pub(crate) const INSTANCES: u8 = 2;
 pub(crate) const MAILBOXES: u8 = 3;
 /// Timers, in the order of [`TimerKey`].
 pub(crate) const TIMERS: u8 = 4;
-/// Index: kind, active state or ancestor, instance.
+/// Index: kind, active atomic state, instance. An ancestor is found through the states within it, which lie together.
 pub(crate) const BY_STATE: u8 = 5;
 /// Index: kind, version, instance.
 pub(crate) const BY_VERSION: u8 = 6;
@@ -112,9 +111,14 @@ pub(crate) fn timer(timer: &TimerKey) -> Vec<u8> {
 /// The key of a run of history positions.
 pub(crate) fn run(address_key: &[u8], incarnation: u32, first: u64) -> Vec<u8> {
     let mut key = prefixed(RUNS, address_key);
+    push_run(&mut key, incarnation, first);
+    key
+}
+
+/// Appends the end of the key of a run.
+pub(crate) fn push_run(key: &mut Vec<u8>, incarnation: u32, first: u64) {
     key.extend_from_slice(&incarnation.to_be_bytes());
     key.extend_from_slice(&first.to_be_bytes());
-    key
 }
 
 /// The sequence that the run under this key begins with.
@@ -122,61 +126,59 @@ pub(crate) fn run_first(key: &[u8]) -> u64 {
     key.last_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-/// The prefix of all index rows of instances of that kind in that state.
+/// The prefix of all index rows of instances of that kind in that active state.
 pub(crate) fn by_state(kind: &[u8], state: &str) -> Vec<u8> {
-    by_name(BY_STATE, kind, state)
+    let mut key = Vec::with_capacity(kind.len() + state.len() + 2);
+    push_state(&mut key, kind, state);
+    key
+}
+
+/// Appends what [`by_state`] answers.
+pub(crate) fn push_state(key: &mut Vec<u8>, kind: &[u8], state: &str) {
+    push_name(key, BY_STATE, kind, state);
 }
 
 /// The prefix of all index rows of instances of that kind and version.
 pub(crate) fn by_version(kind: &[u8], version: &str) -> Vec<u8> {
-    by_name(BY_VERSION, kind, version)
+    let mut key = Vec::with_capacity(kind.len() + version.len() + 2);
+    push_version(&mut key, kind, version);
+    key
 }
 
-fn by_name(table: u8, kind: &[u8], name: &str) -> Vec<u8> {
-    let mut key = Vec::with_capacity(kind.len() + name.len() + 48);
+/// Appends what [`by_version`] answers.
+pub(crate) fn push_version(key: &mut Vec<u8>, kind: &[u8], version: &str) {
+    push_name(key, BY_VERSION, kind, version);
+}
+
+fn push_name(key: &mut Vec<u8>, table: u8, kind: &[u8], name: &str) {
     key.push(table);
     key.extend_from_slice(kind);
     // State names are the user's; a zero byte in one would end the name too early.
     key.extend(name.bytes().map(|byte| byte.max(1)));
     key.push(0);
-    key
+}
+
+/// Which bucket of the index by time holds `time`.
+pub(crate) fn bucket(time: Time) -> i64 {
+    time.0 >> BUCKET_BITS
 }
 
 /// The prefix of all index rows of the bucket that holds `time`.
 pub(crate) fn by_time(time: Time) -> Vec<u8> {
-    prefixed(BY_TIME, &ordered(time.0 >> BUCKET_BITS))
+    let mut key = Vec::with_capacity(9);
+    push_time(&mut key, time);
+    key
+}
+
+/// Appends what [`by_time`] answers.
+pub(crate) fn push_time(key: &mut Vec<u8>, time: Time) {
+    key.push(BY_TIME);
+    key.extend_from_slice(&ordered(bucket(time)));
 }
 
 /// The address key at the end of a key of the index by time.
 pub(crate) fn by_time_address(key: &[u8]) -> &[u8] {
     key.get(9..).unwrap_or_default()
-}
-
-/// All index rows of an instance.
-pub(crate) fn indexes(address_key: &[u8], keys: &IndexKeys) -> BTreeSet<Vec<u8>> {
-    let kind = kind_of(address_key);
-    let within_kind = &address_key[kind.len()..];
-    let mut all = BTreeSet::new();
-    for state in active_states(keys) {
-        let mut key = by_state(kind, state);
-        key.extend_from_slice(within_kind);
-        all.insert(key);
-    }
-    let mut key = by_version(kind, &keys.version);
-    key.extend_from_slice(within_kind);
-    all.insert(key);
-    let mut key = by_time(keys.last_event_at);
-    key.extend_from_slice(address_key);
-    all.insert(key);
-    all
-}
-
-/// Every active state and every ancestor of one.
-fn active_states(keys: &IndexKeys) -> impl Iterator<Item = &str> {
-    keys.labels.iter().flat_map(|label| {
-        let label: &str = label;
-        label.match_indices('.').map(move |(at, _)| &label[..at]).chain(std::iter::once(label))
-    })
 }
 
 /// Is that state active, itself or through a descendant?

@@ -25,6 +25,10 @@ use std::iter::Peekable;
 use std::ops::Range;
 use std::sync::Arc;
 
+mod moving;
+
+pub(crate) use moving::Write;
+
 /// A part of a buffer that several rows share.
 #[derive(Clone)]
 pub(crate) struct Slice {
@@ -77,6 +81,45 @@ pub(crate) struct Run {
     pub(crate) positions: Vec<u64>,
 }
 
+/// What is remembered of an event: where its parts are, so that noting it copies nothing.
+pub(crate) enum Outcome {
+    /// Of a turn: parts of the turn's history row, in a journal block.
+    Turn {
+        block: Arc<Vec<u8>>,
+        address: Range<u32>,
+        outcome: Range<u32>,
+        fingerprint: u64,
+        at: Time,
+        until: Time,
+    },
+    /// A row of its own.
+    Row(Slice, Time),
+}
+
+impl Outcome {
+    fn owned(outcome: &OutcomeRecord) -> Outcome {
+        Outcome::Row(Slice::owned(codec::outcome_row(outcome)), outcome.until)
+    }
+
+    /// Until when it is remembered.
+    pub(crate) fn until(&self) -> Time {
+        match self {
+            Outcome::Turn { until, .. } | Outcome::Row(_, until) => *until,
+        }
+    }
+
+    /// Appends its row.
+    pub(crate) fn push_row(&self, out: &mut Vec<u8>) {
+        match self {
+            Outcome::Row(row, _) => out.extend_from_slice(row.as_slice()),
+            Outcome::Turn { block, address, outcome, fingerprint, at, until } => {
+                let part = |range: &Range<u32>| &block[range.start as usize..range.end as usize];
+                codec::push_outcome(out, part(address), *fingerprint, part(outcome), *at, *until);
+            }
+        }
+    }
+}
+
 /// An instance that differs from what lies beneath its generation.
 pub(crate) struct Dirty {
     /// What the indexes beneath hold of it; none when it is not there.
@@ -94,7 +137,7 @@ pub(crate) struct Generation {
     /// Rows other than instances, runs and indexes, by their keys in [`Table::Rows`].
     pub(crate) rows: BTreeMap<Vec<u8>, Option<Slice>>,
     pub(crate) history: BTreeMap<[u8; 8], Option<Slice>>,
-    pub(crate) outcomes: HashMap<EventId, OutcomeRecord, foldhash::fast::RandomState>,
+    pub(crate) outcomes: HashMap<EventId, Outcome, foldhash::fast::RandomState>,
     pub(crate) instances: BTreeMap<Vec<u8>, Box<Dirty>>,
     pub(crate) counters: Counters,
     /// About how much memory it takes.
@@ -108,11 +151,13 @@ pub(crate) struct Layers {
     pub(crate) active: Generation,
     /// What is being moved into the tables.
     pub(crate) sealed: Option<Arc<Generation>>,
+    /// How many generations were moved.
+    pub(crate) moved: u64,
 }
 
 /// Memory that a dirty instance, an outcome and a history entry take besides their bytes, measured roughly.
 const INSTANCE_OVERHEAD: usize = 256;
-const OUTCOME_OVERHEAD: usize = 224;
+const OUTCOME_OVERHEAD: usize = 160;
 const HISTORY_OVERHEAD: usize = 64;
 
 impl Layers {
@@ -169,7 +214,7 @@ impl Layers {
             Record::SentGone(number) => {
                 active.rows.insert(keys::numbered(keys::OUTBOX, number.0), None);
             }
-            Record::Outcome(id, outcome) => active.outcome(id, outcome.clone()),
+            Record::Outcome(id, outcome) => active.outcome(id, Outcome::owned(outcome)),
             Record::Deleted(deleted) => self.deleted(tables, deleted)?,
         }
         Ok(())
@@ -201,7 +246,7 @@ impl Layers {
                 active.counters.last_position = active.counters.last_position.max(entry.position);
                 active.counters.latest = active.counters.latest.max(entry.at);
             }
-            Row::Outcome { id, outcome } => active.outcome(id, outcome.clone()),
+            Row::Outcome { id, outcome } => active.outcome(id, Outcome::owned(outcome)),
             Row::Sent(sent) => {
                 let key = keys::numbered(keys::OUTBOX, sent.number.0);
                 active.rows.insert(key, Some(Slice::owned(codec::row(sent))));
@@ -263,21 +308,17 @@ impl Layers {
         for pair in self.rows(tables, from.unwrap_or(&prefix), &end) {
             let (key, row) = pair?;
             let positions: Vec<u64> =
-                codec::read_row(&row).map_err(|e| e.at(&tables.place(Table::Rows), 0))?;
+                codec::read_row(&row).map_err(|e| e.at(&tables.place(Table::Runs), 0))?;
             let incarnation =
                 key[prefix.len()..].first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
             runs.push(Run { incarnation, first: keys::run_first(&key), positions });
         }
         let cut = self.active.instances.get(address_key).is_some_and(|dirty| dirty.cut);
-        if let Some(sealed) = self.sealed.as_ref().filter(|_| !cut) {
-            if let Some(dirty) = sealed.instances.get(address_key) {
-                runs.extend(dirty.runs.iter().cloned());
-            }
+        let sealed = self.sealed.as_ref().filter(|_| !cut);
+        if let Some(dirty) = sealed.and_then(|sealed| sealed.instances.get(address_key)) {
+            runs.extend(dirty.runs.iter().cloned());
         }
-        // While the sealed generation is moved, its runs may be in the tables already.
-        runs.sort_by_key(|run| (run.incarnation, run.first));
-        runs.dedup();
-        Ok(runs)
+        Ok(in_order(runs))
     }
 
     /// The instance in memory, if it differs from the tables.
@@ -287,7 +328,7 @@ impl Layers {
     }
 
     /// The outcome in memory.
-    pub(crate) fn outcome(&self, id: &EventId) -> Option<&OutcomeRecord> {
+    pub(crate) fn outcome(&self, id: &EventId) -> Option<&Outcome> {
         let beneath = || self.sealed.as_ref()?.outcomes.get(id);
         self.active.outcomes.get(id).or_else(beneath)
     }
@@ -303,13 +344,14 @@ impl Layers {
     /// The rows with keys from `from` on and before `to`, other than instances, runs in memory and indexes.
     pub(crate) fn rows<'a>(&'a self, tables: &'a dyn Tables, from: &[u8], to: &[u8]) -> Merged<'a> {
         let range = || (std::ops::Bound::Included(from), std::ops::Bound::Excluded(to));
+        let table = if from.first() == Some(&keys::RUNS) { Table::Runs } else { Table::Rows };
         Merged {
             active: lift(self.active.rows.range::<[u8], _>(range())),
             sealed: match &self.sealed {
                 Some(sealed) => lift(sealed.rows.range::<[u8], _>(range())),
                 None => nothing(),
             },
-            tables: tables.scan(Table::Rows, from, to).peekable(),
+            tables: tables.scan(table, from, to).peekable(),
         }
     }
 
@@ -343,10 +385,20 @@ impl Layers {
     /// Seals the active generation, so that it can be moved into the tables. None must be sealed.
     pub(crate) fn seal(&mut self) -> Arc<Generation> {
         let counters = self.active.counters.clone();
-        let sealed =
-            Arc::new(std::mem::replace(&mut self.active, Generation { counters, ..Default::default() }));
+        // The next one will be about as large; growing step by step would move each outcome twice.
+        let outcomes = HashMap::with_capacity_and_hasher(self.active.outcomes.len(), Default::default());
+        let sealed = Arc::new(std::mem::replace(
+            &mut self.active,
+            Generation { counters, outcomes, ..Default::default() },
+        ));
         self.sealed = Some(sealed.clone());
         sealed
+    }
+
+    /// Lets go of the sealed generation, which is in the tables now.
+    pub(crate) fn moved_in(&mut self) {
+        self.sealed = None;
+        self.moved += 1;
     }
 }
 
@@ -370,9 +422,16 @@ impl Generation {
         );
         dirty.extend_runs(instance.incarnation, entry.sequence, entry.position);
         if let Some(until) = turn.outcome_until {
-            let outcome = Some(entry.outcome.clone());
-            let (address, fingerprint, at) = (address.clone(), turn.fingerprint, entry.at);
-            self.outcome(entry.cause.id(), OutcomeRecord { address, fingerprint, outcome, at, until });
+            let range = |range: &Range<usize>| range.start as u32..range.end as u32;
+            let outcome = Outcome::Turn {
+                block: buffer.clone(),
+                address: range(&parts.address),
+                outcome: range(&parts.outcome),
+                fingerprint: turn.fingerprint,
+                at: entry.at,
+                until,
+            };
+            self.outcome(entry.cause.id(), outcome);
         }
         self.taken_from(turn.source, address);
         self.timers(&turn.timers_cleared, &turn.timers_set);
@@ -389,7 +448,7 @@ impl Generation {
             let Queued { address, fingerprint, event, .. } = queued;
             let (address, fingerprint) = (address.clone(), *fingerprint);
             let outcome = OutcomeRecord { address, fingerprint, outcome: None, at: event.time, until };
-            self.outcome(&event.id, outcome);
+            self.outcome(&event.id, Outcome::owned(&outcome));
         }
     }
 
@@ -422,7 +481,7 @@ impl Generation {
         }
     }
 
-    fn outcome(&mut self, id: &EventId, outcome: OutcomeRecord) {
+    fn outcome(&mut self, id: &EventId, outcome: Outcome) {
         if self.outcomes.insert(id.clone(), outcome).is_none() {
             self.bytes += OUTCOME_OVERHEAD;
         }
@@ -450,77 +509,32 @@ impl Generation {
         }
     }
 
-    /// All writes to [`Table::Rows`], ascending by key, each key once; the marker is among them.
-    pub(crate) fn table_rows(&self) -> Vec<(Vec<u8>, Option<Slice>)> {
-        let mut writes: Vec<(Vec<u8>, Option<Slice>)> =
-            Vec::with_capacity(self.rows.len() + 3 * self.instances.len());
-        writes.push((keys::MARKER.to_vec(), Some(Slice::owned(codec::row(&self.counters)))));
-        writes.extend(self.rows.iter().map(|(key, row)| (key.clone(), row.clone())));
-        for (key, dirty) in &self.instances {
-            dirty.table_rows(key, &mut writes);
-        }
-        // Stable, so that of equal keys the later one is what counts: a run that replaces a removed one.
-        writes.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut unique: Vec<(Vec<u8>, Option<Slice>)> = Vec::with_capacity(writes.len());
-        for write in writes {
-            match unique.last_mut() {
-                Some(last) if last.0 == write.0 => *last = write,
-                _ => unique.push(write),
-            }
-        }
-        unique
-    }
-
-    /// All writes to [`Table::Outcomes`], ascending by key.
-    pub(crate) fn table_outcomes(&self) -> Vec<(&EventId, &OutcomeRecord)> {
-        let mut writes: Vec<_> = self.outcomes.iter().collect();
-        writes.sort_unstable_by(|a, b| a.0.cmp(b.0));
-        writes
-    }
-
     /// Forgets outcomes that have expired. Only for a generation that nothing lies beneath.
     pub(crate) fn forget_expired(&mut self) {
         let latest = self.counters.latest;
-        self.outcomes.retain(|_, outcome| !reclaimable(outcome.until, latest));
+        self.outcomes.retain(|_, outcome| !reclaimable(outcome.until(), latest));
     }
 }
 
 impl Dirty {
     fn extend_runs(&mut self, incarnation: u32, sequence: u64, position: u64) {
-        if let Some(run) = self.runs.last_mut() {
-            if run.incarnation == incarnation && run.first + run.positions.len() as u64 == sequence {
-                run.positions.push(position);
-                return;
-            }
+        let goes_on =
+            |run: &Run| run.incarnation == incarnation && run.first + run.positions.len() as u64 == sequence;
+        if let Some(run) = self.runs.last_mut().filter(|run| goes_on(run)) {
+            run.positions.push(position);
+            return;
         }
         self.runs.push(Run { incarnation, first: sequence, positions: vec![position] });
     }
+}
 
-    /// Appends what the tables must be told of this instance.
-    fn table_rows(&self, key: &[u8], writes: &mut Vec<(Vec<u8>, Option<Slice>)>) {
-        let now = match &self.row {
-            Change::Put(row, index_keys) => {
-                writes.push((keys::instance(key), Some(row.clone())));
-                Some(index_keys)
-            }
-            Change::Gone => {
-                writes.push((keys::instance(key), None));
-                None
-            }
-        };
-        for run in &self.runs {
-            let row = Slice::owned(codec::row(&run.positions));
-            writes.push((keys::run(key, run.incarnation, run.first), Some(row)));
-        }
-        let before = self.base.as_ref().map(|base| keys::indexes(key, base)).unwrap_or_default();
-        let after = now.map(|now| keys::indexes(key, now)).unwrap_or_default();
-        for gone in before.difference(&after) {
-            writes.push((gone.clone(), None));
-        }
-        for fresh in after.difference(&before) {
-            writes.push((fresh.clone(), Some(Slice::owned(Vec::new()))));
-        }
-    }
+/// Runs ascending; of those that begin alike the last one given. A run may be in the tables although its generation is
+/// not known to be there: while that is moved, or when moving it was cut off. Then memory's word counts.
+pub(crate) fn in_order(mut runs: Vec<Run>) -> Vec<Run> {
+    runs.reverse();
+    runs.sort_by_key(|run| (run.incarnation, run.first));
+    runs.dedup_by_key(|run| (run.incarnation, run.first));
+    runs
 }
 
 /// May an outcome that is remembered until `until` be forgotten for good? The latest time seen may be ahead of
@@ -531,7 +545,9 @@ pub(crate) fn reclaimable(until: Time, latest: Time) -> bool {
     until.0 < latest.0.saturating_sub(MARGIN_MS)
 }
 
-type Layer<'a> = Peekable<Box<dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + 'a>>;
+/// The rows of one layer, ascending; none for a row that is removed.
+type Rows<'a> = Box<dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + 'a>;
+type Layer<'a> = Peekable<Rows<'a>>;
 
 /// The rows of several layers, ascending, the uppermost layer's word on each key.
 pub(crate) struct Merged<'a> {
@@ -541,13 +557,12 @@ pub(crate) struct Merged<'a> {
 }
 
 fn nothing<'a>() -> Layer<'a> {
-    let empty: Box<dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + 'a> = Box::new(std::iter::empty());
+    let empty: Rows<'a> = Box::new(std::iter::empty());
     empty.peekable()
 }
 
 fn lift<'a, K: AsRef<[u8]> + 'a>(range: impl Iterator<Item = (&'a K, &'a Option<Slice>)> + 'a) -> Layer<'a> {
-    let pairs: Box<dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + 'a> =
-        Box::new(range.map(|(key, row)| (key.as_ref(), row.as_ref().map(Slice::as_slice))));
+    let pairs: Rows<'a> = Box::new(range.map(|(key, row)| (key.as_ref(), row.as_ref().map(Slice::as_slice))));
     pairs.peekable()
 }
 

@@ -9,7 +9,7 @@ use crate::codec::{self, HistoryRow};
 use crate::contract::{InstanceLine, Page, Query, Reader, StoreError, Summary};
 use crate::export::{InstanceRow, Row, store_row};
 use crate::keys;
-use crate::layers::{Change, Counters, Layers, Run};
+use crate::layers::{Change, Counters, Layers, Outcome, Run, in_order};
 use crate::tables::{Table, Tables};
 use everstate_kernel::{
     Address, DeadLetter, DefinitionRecord, EventId, HistoryEntry, Instance, Loaded, OutcomeRecord, Queued,
@@ -110,12 +110,18 @@ impl<T: Tables> Reading<T> {
 
     fn outcome_at(&self, layers: &Layers, id: &EventId) -> Result<Option<OutcomeRecord>, StoreError> {
         if let Some(outcome) = layers.outcome(id) {
-            return Ok(Some(outcome.clone()));
+            return self.outcome_in_memory(outcome).map(Some);
         }
         match self.tables.row(Table::Outcomes, id.as_str().as_bytes())? {
             Some(row) => self.decode_outcome(&row).map(Some),
             None => Ok(None),
         }
+    }
+
+    fn outcome_in_memory(&self, outcome: &Outcome) -> Result<OutcomeRecord, StoreError> {
+        let mut row = Vec::with_capacity(128);
+        outcome.push_row(&mut row);
+        self.decode_outcome(&row)
     }
 
     /// See [`crate::Store::hydrate`].
@@ -131,21 +137,20 @@ impl<T: Tables> Reading<T> {
         Ok(loaded)
     }
 
-    /// The runs of an instance that may hold sequences above `after`, ascending.
-    fn runs(&self, layers: &Layers, address: &Address, after: u64) -> Result<Vec<Run>, StoreError> {
+    /// How many turns an instance made, and its runs that may hold sequences above `after`, ascending.
+    fn runs(&self, layers: &Layers, address: &Address, after: u64) -> Result<(u64, Vec<Run>), StoreError> {
         let key = keys::address_key(address);
-        let Some(instance) = self.instance_row(layers, &key)? else { return Ok(Vec::new()) };
+        let Some(instance) = self.instance_row(layers, &key)? else { return Ok((0, Vec::new())) };
         let prefix = keys::prefixed(keys::RUNS, &key);
         // The last run that begins at or before the first sequence wanted holds it, if any in the tables does.
         let wanted = keys::after(&keys::run(&key, instance.incarnation, after.saturating_add(1)));
         let newest = keys::run(&key, instance.incarnation, 0);
-        let start = self.tables.last(Table::Rows, &newest, &wanted)?.unwrap_or(prefix);
+        let start = self.tables.last(Table::Runs, &newest, &wanted)?.unwrap_or(prefix);
         let mut runs = layers.runs_beneath(&self.tables, &key, Some(&start))?;
         if let Some(dirty) = layers.active.instances.get(&key) {
             runs.extend(dirty.runs.iter().cloned());
         }
-        runs.sort_by_key(|run| (run.incarnation, run.first));
-        Ok(runs)
+        Ok((instance.turns, in_order(runs)))
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -168,9 +173,11 @@ impl<T: Tables> Reader for Reading<T> {
     fn history(&self, address: &Address, after: u64, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
         let layers = self.read();
         let mut entries = Vec::new();
-        for run in self.runs(&layers, address, after)? {
+        let (turns, runs) = self.runs(&layers, address, after)?;
+        for run in runs {
             for (sequence, position) in (run.first..).zip(&run.positions) {
-                if sequence <= after {
+                // A run in the tables may reach beyond a crash that lost what was not to be kept.
+                if sequence <= after || sequence > turns {
                     continue;
                 }
                 if entries.len() >= limit {
@@ -291,7 +298,7 @@ impl<T: Tables> Reading<T> {
         each: &mut dyn FnMut(Row) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         // Those in memory are sorted by hand, since memory keeps them by hash.
-        let mut memory: BTreeMap<&EventId, &OutcomeRecord> = BTreeMap::new();
+        let mut memory: BTreeMap<&EventId, &Outcome> = BTreeMap::new();
         if let Some(sealed) = &layers.sealed {
             memory.extend(&sealed.outcomes);
         }
@@ -309,15 +316,15 @@ impl<T: Tables> Reading<T> {
             let (key, row) = pair?;
             while let Some((id, outcome)) = memory.next_if(|(id, _)| id.as_str().as_bytes() < key.as_slice())
             {
-                emit(id.clone(), outcome.clone())?;
+                emit(id.clone(), self.outcome_in_memory(outcome)?)?;
             }
             if let Some((id, outcome)) = memory.next_if(|(id, _)| id.as_str().as_bytes() == key.as_slice()) {
-                emit(id.clone(), outcome.clone())?;
+                emit(id.clone(), self.outcome_in_memory(outcome)?)?;
                 continue;
             }
             emit(self.event_id(&key)?, self.decode_outcome(&row)?)?;
         }
-        memory.try_for_each(|(id, outcome)| emit(id.clone(), outcome.clone()))
+        memory.try_for_each(|(id, outcome)| emit(id.clone(), self.outcome_in_memory(outcome)?))
     }
 
     /// The id that is the key of an outcome. Read as postcard reads it: ids of the kernel's own making are not

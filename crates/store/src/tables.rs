@@ -7,8 +7,9 @@
 use crate::contract::StoreError;
 use std::path::PathBuf;
 
-/// The three tables. They are apart because they live differently: rows are overwritten in place, history only
-/// grows at its end (so its files are never merged with each other), outcomes are random keys that expire.
+/// The four tables. They are apart because they live differently: rows are overwritten in place, history only
+/// grows at its end (so its files are never merged with each other), outcomes are random keys that expire, and runs
+/// grow with the history at random keys, so among the rows they would make every merge longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Table {
     /// Everything else; see [`crate::keys`] for what is in it.
@@ -17,6 +18,8 @@ pub(crate) enum Table {
     History,
     /// Event id to outcome row.
     Outcomes,
+    /// The positions of the turns of each instance, by [`crate::keys::RUNS`].
+    Runs,
 }
 
 /// A key and its row.

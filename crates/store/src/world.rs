@@ -149,7 +149,7 @@ impl World {
         let source = self.source(&address);
         let mut instance = before.clone().unwrap_or_else(|| Instance {
             address: address.clone(),
-            version: Arc::from(if self.ids % 2 == 0 { "v1" } else { "v2" }),
+            version: Arc::from(if self.ids.is_multiple_of(2) { "v1" } else { "v2" }),
             incarnation: self.incarnations.get(address.as_str()).map_or(0, |last| last + 1),
             status: Status::Active,
             state: Kept::new(vec![]),

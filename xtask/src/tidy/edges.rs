@@ -18,7 +18,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "everstate-cli",
-        &["everstate-client", "everstate-api", "everstate-chart", "everstate-server", "everstate-store"],
+        &[
+            "everstate-client",
+            "everstate-api",
+            "everstate-chart",
+            "everstate-kernel",
+            "everstate-server",
+            "everstate-store",
+        ],
     ),
     (
         "everstate-bench",

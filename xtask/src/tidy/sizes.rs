@@ -10,7 +10,15 @@ const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 80;
 
 /// A file, how many lines it may have at most, and why it is one thing.
-const LONGER_FILES: &[(&str, usize, &str)] = &[];
+const LONGER_FILES: &[(&str, usize, &str)] = &[
+    ("crates/chart/src/expression/check.rs", 780, "one pass over one tree: a type for every kind of node"),
+    (
+        "crates/chart/src/expression/evaluate.rs",
+        840,
+        "one pass over one tree: a value for every kind of node",
+    ),
+    ("crates/chart/src/semantics_tests.rs", 900, "one list of charts with what they do"),
+];
 
 /// A function (`file:name`), how many lines it may have at most, and why.
 const LONGER_FUNCTIONS: &[(&str, usize, &str)] = &[];
@@ -20,7 +28,8 @@ pub fn check(files: &[Text], problems: &mut Vec<String>) {
     for file in files.iter().filter(|file| file.path.ends_with(".rs")) {
         let lines = file.text.lines().count();
         judge(&file.path, lines, FILE_LINES_MAX, LONGER_FILES, &mut used, problems);
-        if !file.text.starts_with("//!") && !file.path.ends_with("build.rs") {
+        let says_itself = file.path.ends_with("build.rs") || file.path.ends_with("/tests.rs");
+        if !file.text.starts_with("//!") && !says_itself {
             problems.push(format!("{}: does not say at the top what it is for", file.path));
         }
         for (name, lines) in functions(&file.text) {

@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// What folding a constant may cost; dearer ones are left to the evaluation.
 const FOLDING_COST: u64 = 1_000;
 
+/// What compiling all patterns of one expression may cost: 3,900 small ones or 30 of the largest, some 100 ms.
+const PATTERNS_COST: u64 = 1_000_000;
+
 /// Mistakes told at once. A text with more is not an expression with mistakes but something else.
 const ERRORS_MAX: usize = 20;
 
@@ -28,6 +31,8 @@ pub(super) struct Checker<'a> {
     pub(super) states: Vec<(String, Range<usize>)>,
     /// Variables of the comprehensions around, outermost first: their place is their place on the stack.
     pub(super) bound: Vec<(Arc<str>, Type, usize)>,
+    /// What compiling the patterns of this expression may still cost.
+    patterns: Cost,
 }
 
 /// A part that is done.
@@ -57,14 +62,25 @@ pub(super) fn is_constant(node: &Node) -> bool {
 
 impl<'a> Checker<'a> {
     pub(super) fn new(names: &'a Names) -> Checker<'a> {
-        Checker { names, errors: Vec::new(), states: Vec::new(), bound: Vec::new() }
+        Checker {
+            names,
+            errors: Vec::new(),
+            states: Vec::new(),
+            bound: Vec::new(),
+            patterns: Cost::new(PATTERNS_COST),
+        }
     }
 
     /// A mistake of types. When names are unchecked the evaluation finds it.
     pub(super) fn mistake(&mut self, span: Span, message: String, hint: Option<String>) {
-        if self.names.checked && self.errors.len() < ERRORS_MAX {
+        if self.tells() {
             self.errors.push(span.error(message, hint));
         }
+    }
+
+    /// Will a further mistake be told? If not, its hint need not be looked for.
+    fn tells(&self) -> bool {
+        self.names.checked && self.errors.len() < ERRORS_MAX
     }
 
     /// A mistake that no evaluation can find, because there is nothing to evaluate.
@@ -160,13 +176,16 @@ impl<'a> Checker<'a> {
             }
             "event" if self.names.event.is_some() => variable(Variable::Event, self.names.event.clone()?),
             "_event" => variable(Variable::Meta, self.meta_type()),
-            "instance" if self.names.context.is_some() => variable(Variable::Instance, instance_type()),
-            "now" if self.names.context.is_some() => variable(Variable::Now, Type::Timestamp),
+            "instance" => variable(Variable::Instance, instance_type()),
+            "now" => variable(Variable::Now, Type::Timestamp),
             _ => TypeName::named(name).map(|kind| (Kind::Constant(Value::Type(kind)), Type::Type)),
         }
     }
 
     fn nearest_name(&self, name: &str) -> Option<String> {
+        if !self.tells() {
+            return None;
+        }
         let locals = self.names.locals.iter().map(|(known, _)| &**known);
         let bound = self.bound.iter().map(|(known, ..)| &**known);
         let standard = ["context", "event", "_event", "instance", "now"];
@@ -247,7 +266,7 @@ impl<'a> Checker<'a> {
             Type::Optional(inside) => as_optional(self.field_type(inside, field, at)),
             Type::Object(object) => match object.fields.get(field) {
                 Some(kind) => kind.clone(),
-                None if object.open => Type::Dyn,
+                None if object.open || !self.tells() => Type::Dyn,
                 None => {
                     let known = object.fields.keys().map(|known| &**known);
                     let hint = match nearest(field, known.clone()) {
@@ -609,8 +628,7 @@ impl<'a> Checker<'a> {
             _ => None,
         });
         match (builtin, text) {
-            (Builtin::Matches, Some((text, span))) => match pattern::compile(&text, &mut Cost::new(u64::MAX))
-            {
+            (Builtin::Matches, Some((text, span))) => match pattern::compile(&text, &mut self.patterns) {
                 Ok(pattern) => {
                     nodes.truncate(1);
                     match nodes.pop() {
@@ -649,6 +667,9 @@ impl<'a> Checker<'a> {
             let given = count - usize::from(method);
             let message = format!("'{name}' takes {counts} arguments, here are {given}");
             return self.fault(span, message, None);
+        }
+        if !self.tells() {
+            return self.fault(span, format!("unknown function: '{name}'"), None);
         }
         let other_way = FUNCTIONS.iter().any(|known| known.name == name);
         let hint = match nearest(name, FUNCTIONS.iter().map(|known| known.name).chain(MACROS)) {

@@ -7,14 +7,14 @@ use super::names::Type;
 use super::syntax::Operator;
 use std::sync::Arc;
 
-/// The type inside of an empty list: it fits any other. It never leaves this crate, see [`settled`].
+/// The type inside of an empty list: it fits any other. It never leaves the checker, see [`settled`].
 pub(super) fn open_type() -> Type {
-    // A list of nothing yet: an object with no fields that is closed can be no other type's value.
-    Type::Object(Arc::new(super::names::ObjectType::default()))
+    // No map has `null` for a key, so this is no other value's type.
+    Type::map(Type::Null, Type::Null)
 }
 
 pub(super) fn is_open(kind: &Type) -> bool {
-    matches!(kind, Type::Object(object) if object.fields.is_empty() && !object.open)
+    matches!(kind, Type::Map(key, value) if **key == Type::Null && **value == Type::Null)
 }
 
 /// The type with what is still open taken for anything.

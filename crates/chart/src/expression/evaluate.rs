@@ -115,11 +115,31 @@ impl<'a, 'c> Run<'a, 'c> {
         Run { scope: Some(scope), cost, stack: Vec::new() }
     }
 
+    /// Constants and paths, of which most guards consist, take the short way.
+    #[inline]
     pub(super) fn node(&mut self, node: &'a Node) -> Evaluated<'a> {
-        self.cost.pay(1).map_err(|exceeded| Trouble::from(exceeded).at(node.span))?;
+        match &node.kind {
+            Kind::Constant(value) => {
+                self.enter(node)?;
+                Ok(Item::Kept(value))
+            }
+            Kind::Path(variable, steps) => {
+                self.enter(node)?;
+                self.path(*variable, steps).map_err(|trouble| trouble.at(node.span))
+            }
+            _ => self.other(node),
+        }
+    }
+
+    #[inline]
+    fn enter(&mut self, node: &'a Node) -> Result<(), Trouble> {
+        self.cost.pay(1).map_err(|exceeded| Trouble::from(exceeded).at(node.span))
+    }
+
+    #[inline(never)]
+    fn other(&mut self, node: &'a Node) -> Evaluated<'a> {
+        self.enter(node)?;
         let item = match &node.kind {
-            Kind::Constant(value) => return Ok(Item::Kept(value)),
-            Kind::Path(variable, steps) => self.path(*variable, steps),
             Kind::Variable(variable) => self.variable(*variable),
             Kind::All(_)
             | Kind::Any(_)
@@ -130,6 +150,7 @@ impl<'a, 'c> Run<'a, 'c> {
             | Kind::Active(_)
             | Kind::Has(..)
             | Kind::Matches(..) => self.condition(node).map(|truth| Item::Made(Value::Bool(truth))),
+            Kind::Call(builtin, arguments) => self.call(*builtin, arguments),
             _ => self.compound(node),
         };
         item.map_err(|trouble| trouble.at(node.span))
@@ -144,7 +165,7 @@ impl<'a, 'c> Run<'a, 'c> {
             | Kind::Equal(..)
             | Kind::Order(..)
             | Kind::Member(_) => {
-                self.cost.pay(1).map_err(|exceeded| Trouble::from(exceeded).at(node.span))?;
+                self.enter(node)?;
                 self.condition(node).map_err(|trouble| trouble.at(node.span))
             }
             _ => match self.node(node)?.value() {
@@ -319,6 +340,7 @@ impl<'a, 'c> Run<'a, 'c> {
         Ok(Item::Kept(value))
     }
 
+    #[inline(never)]
     fn variable(&mut self, variable: Variable) -> Evaluated<'a> {
         if let Variable::Bound(at) = variable {
             let value = self.stack.get(at as usize).cloned();
@@ -395,6 +417,7 @@ impl<'a, 'c> Run<'a, 'c> {
 
     // Nodes that make values.
 
+    #[inline(never)]
     fn compound(&mut self, node: &'a Node) -> Evaluated<'a> {
         match &node.kind {
             Kind::Select(operand, field, optional) => {
@@ -418,7 +441,6 @@ impl<'a, 'c> Run<'a, 'c> {
             }
             Kind::List(pieces) => self.list(pieces),
             Kind::Map(pieces) => self.map(pieces),
-            Kind::Call(builtin, arguments) => self.call(*builtin, arguments),
             Kind::Moment(operand, part, zone) => {
                 let operand = self.node(operand)?;
                 part.of(operand.value(), zone).map(Item::Made)
@@ -456,6 +478,7 @@ impl<'a, 'c> Run<'a, 'c> {
         result
     }
 
+    #[inline(never)]
     fn call(&mut self, builtin: super::functions::Builtin, nodes: &'a [Node]) -> Evaluated<'a> {
         let result = match nodes {
             [a] => {

@@ -110,10 +110,10 @@ impl Checker<'_> {
         match &range.kind {
             Type::List(item) if pairs => (Type::Int, (**item).clone()),
             Type::List(item) => ((**item).clone(), Type::Dyn),
+            kind if deduce::is_open(kind) => (Type::Dyn, Type::Dyn),
             Type::Map(key, value) => ((**key).clone(), (**value).clone()),
             Type::Object(_) => (Type::String, Type::Dyn),
             Type::Dyn => (Type::Dyn, Type::Dyn),
-            kind if deduce::is_open(kind) => (Type::Dyn, Type::Dyn),
             other => {
                 let message = format!("this goes over a list or a map, this is {other}");
                 self.mistake(range.node.span, message, None);

@@ -7,7 +7,8 @@
 //!
 //! What it has beyond the language: `in('state')` (also `In`), arithmetic that mixes whole numbers and
 //! fractions gives a fraction (JSON does not tell `10` from `10.0`), and the extensions for strings, math,
-//! optionals, encoders and two-variable comprehensions.
+//! optionals, encoders and two-variable comprehensions, and `sum`, `sort`, `distinct`, `flatten`, `slice`, `first`
+//! and `last` of lists.
 
 mod builtins;
 mod check;

@@ -175,9 +175,17 @@ impl<'a> Reader<'a> {
         let model =
             Model { states: std::mem::take(&mut self.states), guards, actions, context, events, unhandled };
         let sent = std::mem::take(&mut self.sent);
-        crate::check::check(&model, &sent, &mut |code, span, path, message, hint| {
-            self.report(code, span, path, message, hint);
-        });
+        // With states or transitions missing, what the whole looks like would only be misleading.
+        let within_contents = [Code::Expression, Code::UnknownName, Code::UnknownState, Code::NameCycle];
+        if self
+            .findings
+            .iter()
+            .all(|one| one.severity != Severity::Error || within_contents.contains(&one.code))
+        {
+            crate::check::check(&model, &sent, &mut |code, span, path, message, hint| {
+                self.report(code, span, path, message, hint);
+            });
+        }
         let usable = self.findings.iter().all(|finding| finding.severity != Severity::Error);
         let id = id.filter(|_| usable)?;
         let names = std::mem::take(&mut self.state_names).into_iter().collect();

@@ -5,7 +5,7 @@
 
 use super::fields::{Fields, one_or_more};
 use super::{Reader, join};
-use crate::code::StateIndex;
+use crate::code::{Guard, StateIndex};
 use crate::document::{Entry, Kind, Node};
 use crate::expression::{Names, Type};
 use crate::finding::Code;
@@ -147,7 +147,9 @@ impl<'a> Reader<'a> {
             Kind::Map(_) => {
                 let fields = self.fields(node, &format::TRANSITION, path)?;
                 if let Some(entry) = fields.find("guard").or_else(|| fields.find("cond")) {
-                    transition.guard = self.guard(&entry.value, &join(path, &entry.key));
+                    // One that cannot be read is still one: the transition does not always fire.
+                    let guard = self.guard(&entry.value, &join(path, &entry.key));
+                    transition.guard = Some(guard.unwrap_or(Guard::Any(Vec::new())));
                     transition.guard_text = entry
                         .value
                         .text()
@@ -163,7 +165,7 @@ impl<'a> Reader<'a> {
                 if let Some(entry) = target {
                     transition.targets = self.targets(source, &entry.value, &join(path, "target"))?;
                 }
-                let idle = transition.targets.is_empty() && transition.actions.is_empty();
+                let idle = target.is_none() && fields.find("actions").is_none();
                 if idle && transition.trigger == Trigger::Eventless {
                     let message = "a transition without an event needs a target or actions";
                     self.report(Code::MissingKey, node.span.clone(), path, message, "add `target: STATE`");

@@ -150,7 +150,7 @@ const POWERS: [f64; 8] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
 /// is shorter than the double itself.
 fn decimal(number: f64, places: u8) -> Option<i64> {
     let whole = (number * POWERS[usize::from(places)]).round();
-    if !(whole.abs() < (1u64 << 40) as f64) {
+    if whole.is_nan() || whole.abs() >= (1u64 << 40) as f64 {
         return None;
     }
     let back = whole as i64 as f64 / POWERS[usize::from(places)];

@@ -262,7 +262,7 @@ pub(crate) fn encode_base64(bytes: &[u8]) -> String {
 /// Bytes from base64 with or without padding.
 pub(crate) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.strip_suffix("==").or_else(|| text.strip_suffix('=')).unwrap_or(text).as_bytes();
-    if digits.len() % 4 == 1 || (digits.len() != text.len() && text.len() % 4 != 0) {
+    if digits.len() % 4 == 1 || (digits.len() != text.len() && !text.len().is_multiple_of(4)) {
         return None;
     }
     let mut out = Vec::with_capacity(digits.len() / 4 * 3 + 2);

@@ -115,7 +115,10 @@ impl Map {
     /// The value of the text key `name`. (There is no `get`: a map that misses a key is no surprise here.)
     pub fn find(&self, name: &str) -> Option<&Value> {
         if self.entries.len() <= SCANNED_MAX {
-            let named = |entry: &&(Key, Value)| matches!(&entry.0, Key::String(key) if **key == *name);
+            // Names that are equally long mostly differ in their first letter.
+            let first = name.as_bytes().first();
+            let alike = |key: &str| key.len() == name.len() && key.as_bytes().first() == first && key == name;
+            let named = |entry: &&(Key, Value)| matches!(&entry.0, Key::String(key) if alike(key));
             return self.entries.iter().find(named).map(|entry| &entry.1);
         }
         let place = |entry: &(Key, Value)| match &entry.0 {

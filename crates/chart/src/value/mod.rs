@@ -12,6 +12,9 @@ mod time;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use tests::any_json;
+
 pub use binary::DecodeError;
 pub use json::{JsonReadError, JsonWriteError};
 pub use map::{Key, Map};

@@ -4,7 +4,6 @@ use crate::arguments::Arguments;
 use crate::commands::nearest;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
-use crate::reference;
 use clap::{Args, CommandFactory};
 
 /// Show a short tour, or all about a command
@@ -12,9 +11,6 @@ use clap::{Args, CommandFactory};
 pub(crate) struct Help {
     /// The command
     command: Vec<String>,
-    /// The whole reference as Markdown
-    #[arg(long, hide = true)]
-    markdown: bool,
 }
 
 const TOUR: &str = "\
@@ -48,10 +44,6 @@ More: everstate help COMMAND, everstate --help, everstate completions SHELL
 impl Help {
     pub(crate) fn run(self, output: &mut Output) -> Result<Exit, Failure> {
         let mut root = Arguments::command();
-        if self.markdown {
-            output.data(&reference::markdown(&mut root))?;
-            return Ok(Exit::Fine);
-        }
         if self.command.is_empty() {
             output.data(TOUR)?;
             return Ok(Exit::Fine);

@@ -17,6 +17,7 @@ pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod outcome;
 pub(crate) mod put;
+pub(crate) mod reference;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod start;
@@ -42,6 +43,7 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         Command::Import(command) => command.run(output),
         Command::Completions(command) => command.run(output),
         Command::Help(command) => command.run(output),
+        Command::Reference(command) => command.run(output),
         Command::Put(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Definitions(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Definition(command) => runtime()?.block_on(command.run(&shared, output)),

@@ -1,4 +1,18 @@
 //! From an input to a turn: who is meant, does it exist, was this event seen before, is the instance free.
+//!
+//! | the event's id is known as | the same event | another event |
+//! |---|---|---|
+//! | pending | kept, duplicate | conflict |
+//! | decided, remembered | its outcome, duplicate | conflict |
+//! | decided, retention over | delivered | delivered |
+//! | unknown | delivered | |
+//!
+//! | nobody is at the address | from outside | from a machine or its timer | an answer |
+//! |---|---|---|---|
+//! | no such definition, or it creates by start alone | rejected, not remembered | dead letter, sender told | dead letter |
+//! | created on demand | created, then delivered | created, then delivered | dead letter |
+//! | faults while it is created | refused | dead letter, sender told | |
+//! | there, with a full mailbox, and it must wait | refused | dead letter, sender told | dead letter |
 
 use super::Node;
 use super::residents::Live;

@@ -1,16 +1,19 @@
 //! The soonest timers, in memory. Later ones stay in the store until the window has room: a million timers of
 //! next year cost nothing today.
 
-use crate::limits::TIMER_WINDOW_MAX;
 use crate::record::TimerKey;
 use crate::time::Time;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+#[cfg(test)]
+mod tests;
+
 /// Every timer up to the horizon, ascending.
 #[derive(Debug)]
 pub(super) struct Window {
     timers: BTreeSet<TimerKey>,
+    capacity: usize,
     horizon: Horizon,
     /// Timers beyond the horizon that were set since the last commit: a store that is read on now may not have them.
     unsettled: Vec<TimerKey>,
@@ -28,8 +31,8 @@ enum Horizon {
 }
 
 impl Window {
-    pub(super) fn new() -> Window {
-        Window { timers: BTreeSet::new(), horizon: Horizon::Unread, unsettled: Vec::new() }
+    pub(super) fn new(capacity: usize) -> Window {
+        Window { timers: BTreeSet::new(), capacity, horizon: Horizon::Unread, unsettled: Vec::new() }
     }
 
     pub(super) fn first(&self) -> Option<&TimerKey> {
@@ -67,7 +70,7 @@ impl Window {
 
     /// Few timers are left and the store may have more.
     pub(super) fn wants_refill(&self) -> bool {
-        self.horizon != Horizon::All && self.timers.len() < TIMER_WINDOW_MAX / 4
+        self.horizon != Horizon::All && self.timers.len() < self.capacity / 4
     }
 
     /// Where the store shall read on.
@@ -106,7 +109,7 @@ impl Window {
     }
 
     fn shrink(&mut self) {
-        while self.timers.len() > TIMER_WINDOW_MAX {
+        while self.timers.len() > self.capacity {
             self.unsettled.extend(self.timers.pop_last());
             if let Some(last) = self.timers.last() {
                 self.horizon = Horizon::Through(last.clone());

@@ -2,10 +2,7 @@
 
 use crate::script::{Step, data};
 use crate::world::{FAIR, Weather, World, address, check, play};
-use everstate_kernel::{
-    DeadlineReason, Event, EventId, Input, Json, Sender, Span, Ticket, Time, TimerKey, limits,
-};
-use std::fmt::Write;
+use everstate_kernel::{DeadlineReason, Event, EventId, Input, Sender, Span, Ticket, Time, TimerKey};
 use std::sync::Arc;
 
 #[test]
@@ -177,46 +174,6 @@ fn a_timer_set_between_the_read_and_the_refill_is_not_lost() {
 }
 
 #[test]
-fn more_timers_than_the_window_holds_all_fire_in_order() {
-    let per_instance = limits::TIMERS_MAX;
-    let instances = limits::TIMER_WINDOW_MAX / per_instance + 30;
-    let mut world = World::new(Weather { refill: 20_000, audit: false, batch: 64, resident_max: 50, ..FAIR });
-    world.run();
-    for instance in 0..instances {
-        let mut text = String::new();
-        for timer in 0..per_instance {
-            // Dues are spread so that later instances' timers fall before and behind the horizon.
-            let due = 1 + (timer * 7919 + instance * 104_729) % 100_000;
-            write!(text, "timer t{timer} {due} tick {{ ignore }};").unwrap();
-        }
-        feed(&mut world, &format!("cup/{instance}"), &crate::script::program(&text));
-    }
-    world.commit();
-    world.audit();
-    assert_eq!(world.disk.timers.len(), instances * per_instance);
-    let dues: Vec<Time> = world.disk.timers.iter().map(|key| key.due).collect();
-    let (mut fired, mut refills) = (Vec::new(), 0);
-    loop {
-        let Some(deadline) = world.node.next_deadline() else { break };
-        world.now = world.now.max(deadline.at);
-        if deadline.reason == DeadlineReason::Refill {
-            refills += 1;
-            world.commit();
-            let (timers, complete) = world.disk.timers_after(world.node.refill_after(), 20_000);
-            world.feed(Input::Refill { timers, complete });
-            continue;
-        }
-        let Some(Input::Due(key)) = world.node.ready(world.now) else { panic!("a timer is due") };
-        fired.push(key.due);
-        world.feed(Input::Due(key));
-    }
-    world.commit();
-    assert!(world.disk.timers.is_empty());
-    assert_eq!(fired, dues);
-    assert!(refills > 0, "the window was never too small");
-}
-
-#[test]
 fn asking_changes_nothing() {
     let world = play("send cup/1 go { timer t 10 tick; send cup/2 go }", FAIR);
     let input = Input::Delete { ticket: Ticket(0), address: address("cup/1") };
@@ -226,5 +183,4 @@ fn asking_changes_nothing() {
     };
     assert_eq!(ask(), ask());
     assert_eq!((world.node.timers_late(Time(10)), world.node.timers_late(Time(9))), (1, 0));
-    let _ = Json::NULL;
 }

@@ -84,7 +84,7 @@ impl Behaviour for Counter {
     }
 }
 
-pub fn definition() -> Arc<Definition> {
+pub(crate) fn definition() -> Arc<Definition> {
     let policy = Policy { create: Create::OnDemand, durability: Durability::Process, ..Policy::default() };
     Arc::new(Definition {
         id: DefinitionId::new("counter", "v1").expect("a name"),
@@ -93,29 +93,29 @@ pub fn definition() -> Arc<Definition> {
     })
 }
 
-pub fn address(id: &str) -> Address {
+pub(crate) fn address(id: &str) -> Address {
     Address::new("counter", id).expect("an address")
 }
 
-pub fn event(id: &str, name: &str) -> Event {
+pub(crate) fn event(id: &str, name: &str) -> Event {
     let id = EventId::parse(id).expect("an id");
     Event { id, name: name.into(), data: Json::NULL, sender: Sender::Client, time: Time(0) }
 }
 
 /// A node over a store, with the counter put.
-pub async fn node_over(store: Box<dyn Store>, options: Options) -> (Runtime, Handle) {
+pub(crate) async fn node_over(store: Box<dyn Store>, options: Options) -> (Runtime, Handle) {
     let runtime = Runtime::start(store, options).expect("it starts");
     let handle = runtime.handle();
     handle.put(definition(), "counter".into()).await.expect("it is put");
     (runtime, handle)
 }
 
-pub async fn node() -> (Runtime, Handle) {
+pub(crate) async fn node() -> (Runtime, Handle) {
     node_over(Box::new(Memory::new()), Options::default()).await
 }
 
 /// What the instance counted.
-pub fn count(handle: &Handle, id: &str) -> u64 {
+pub(crate) fn count(handle: &Handle, id: &str) -> u64 {
     let (row, _) = handle.reader().instance(&address(id)).expect("it reads").expect("it is there");
     u64::from_le_bytes(row.state.as_slice()[..8].try_into().expect("8 bytes"))
 }

@@ -52,6 +52,10 @@ pub(crate) async fn await_instance(
         return Err(Failure::new(Code::UnknownDefinition, problem).at("address"));
     }
     let mut last = String::new();
+    // Whoever gives no time asks how it is now.
+    if let Some(found) = check(service, &address, &condition, &mut last).await? {
+        return Ok(found);
+    }
     let waiting = wait(service, &address, &condition, &mut last);
     match tokio::time::timeout(timeout, waiting).await {
         Ok(answer) => answer,

@@ -66,7 +66,7 @@ async fn what_is_too_large_is_refused() {
     let large = v1::PutDefinitionRequest { source: "x".repeat(4_000_000), ..Default::default() };
     for (protocol, codec) in SPEECHES {
         let client = speak(&world.server, protocol, codec);
-        let error = client.put_definition(large.clone()).await.err().expect("refused");
+        let error = client.put_definition(large.clone()).await.expect_err("refused");
         assert!(
             matches!(
                 error.code,
@@ -78,10 +78,10 @@ async fn what_is_too_large_is_refused() {
         if let Some(event) = event.event.as_option_mut() {
             event.data = Some(Value::from("x".repeat(2_000_000))).into();
         }
-        assert_eq!(code(&client.send_event(event).await.err().expect("refused")), "too-large");
+        assert_eq!(code(&client.send_event(event).await.expect_err("refused")), "too-large");
         let item = v1::send_events_request::Item { address: "orders/1".into(), ..Default::default() };
         let many = v1::SendEventsRequest { events: vec![item; 10_001], ..Default::default() };
-        assert_eq!(code(&client.send_events(many).await.err().expect("refused")), "too-large");
+        assert_eq!(code(&client.send_events(many).await.expect_err("refused")), "too-large");
     }
     world.send("orders/1", "alive", "note").await.expect("the server lives");
     world.server.stop().await.expect("stopped");

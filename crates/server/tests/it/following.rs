@@ -143,12 +143,11 @@ async fn awaiting_hears_of_a_turn_an_end_and_too_late() {
     );
     sent.expect("sent");
     assert_eq!(found.expect("held").into_owned().states, ["held"]);
-    let late =
-        world.client.await_instance(ask(Condition::In("open".into()), 0)).await.err().expect("too late");
+    let late = world.client.await_instance(ask(Condition::In("open".into()), 0)).await.expect_err("too late");
     assert_eq!(code(&late), "not-in-time");
     assert!(late.message.expect("words").contains("it is in held"));
     let bad =
-        world.client.await_instance(ask(Condition::Where("context.".into()), 1)).await.err().expect("bad");
+        world.client.await_instance(ask(Condition::Where("context.".into()), 1)).await.expect_err("bad");
     assert_eq!(code(&bad), "malformed-expression");
 
     world.send("orders/1", "r", "release").await.expect("sent");
@@ -158,7 +157,7 @@ async fn awaiting_hears_of_a_turn_an_end_and_too_late() {
         world.send("orders/1", "s", "ship")
     );
     ended.expect("sent");
-    assert_eq!(code(&never.err().expect("never")), "ended");
+    assert_eq!(code(&never.expect_err("never")), "ended");
     world.server.stop().await.expect("stopped");
 }
 
@@ -172,7 +171,7 @@ async fn what_cannot_be_followed_is_refused() {
         (of("", "", Some(1_000_000)), "malformed-request"),
     ] {
         let error = match world.client.follow(request).await {
-            Ok(mut stream) => stream.message().await.err().expect("refused"),
+            Ok(mut stream) => stream.message().await.expect_err("refused"),
             Err(error) => error,
         };
         assert_eq!(code(&error), expected, "{error:?}");

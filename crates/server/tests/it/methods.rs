@@ -41,12 +41,12 @@ async fn definitions(client: &Client) {
     assert!(first.fresh && first.definition.put_time.is_set());
     assert!(!client.put_definition(put(ORDERS)).await.expect("put").into_owned().fresh);
     let changed =
-        client.put_definition(put(&ORDERS.replace("paid: 0", "paid: 1"))).await.err().expect("refused");
+        client.put_definition(put(&ORDERS.replace("paid: 0", "paid: 1"))).await.expect_err("refused");
     assert_eq!(code(&changed), "definition-exists");
     assert!(changed.message.expect("words").contains("raise its version"));
     let next = ORDERS.replace("version: v1", "version: v10").replace("paid: 0", "paid: 10");
     assert!(client.put_definition(put(&next)).await.expect("put").into_owned().fresh);
-    let malformed = client.put_definition(put("name: [")).await.err().expect("refused");
+    let malformed = client.put_definition(put("name: [")).await.expect_err("refused");
     assert_eq!(code(&malformed), "malformed-definition");
 
     let get = |version: &str| v1::GetDefinitionRequest {
@@ -60,7 +60,7 @@ async fn definitions(client: &Client) {
     assert_eq!(one.description, "Orders for these tests");
     assert_eq!(one.states, ["open", "paid", "paid.packing", "held", "lost", "end"]);
     assert_eq!(one.events, ["boom", "hold", "lose", "note", "pay", "release", "ship"]);
-    assert_eq!(code(&client.get_definition(get("v2")).await.err().expect("none")), "unknown-version");
+    assert_eq!(code(&client.get_definition(get("v2")).await.expect_err("none")), "unknown-version");
 
     let list = |name: &str| v1::ListDefinitionsRequest { name: name.into(), ..Default::default() };
     let names = |answer: v1::ListDefinitionsResponse| -> Vec<String> {
@@ -71,7 +71,7 @@ async fn definitions(client: &Client) {
         names(client.list_definitions(list("orders")).await.expect("all").into_owned()),
         ["v1", "v10"]
     );
-    assert_eq!(code(&client.list_definitions(list("x")).await.err().expect("none")), "unknown-definition");
+    assert_eq!(code(&client.list_definitions(list("x")).await.expect_err("none")), "unknown-definition");
 }
 
 async fn an_order(client: &Client) {
@@ -88,7 +88,7 @@ async fn an_order(client: &Client) {
     assert_eq!(started.instance.states, ["open"]);
     assert!(client.start_instance(start.clone()).await.expect("again").into_owned().duplicate);
     let other = v1::StartInstanceRequest { request_id: "start-2".into(), ..start };
-    assert_eq!(code(&client.start_instance(other).await.err().expect("there")), "instance-exists");
+    assert_eq!(code(&client.start_instance(other).await.expect_err("there")), "instance-exists");
 
     let pay = event("orders/1", "pay-1", "pay", r#"{"amount": 12, "b": [1.5, "x"]}"#);
     let answer = client.send_event(pay.clone()).await.expect("sent").into_owned();
@@ -102,11 +102,8 @@ async fn an_order(client: &Client) {
     );
     let again = client.send_event(pay).await.expect("sent").into_owned();
     assert!(again.outcome.duplicate && again.outcome.code == Code::Ok);
-    let reused = client
-        .send_event(event("orders/1", "pay-1", "pay", r#"{"amount": 13}"#))
-        .await
-        .err()
-        .expect("refused");
+    let reused =
+        client.send_event(event("orders/1", "pay-1", "pay", r#"{"amount": 13}"#)).await.expect_err("refused");
     assert_eq!(code(&reused), "conflict");
     let rejected = client.send_event(event("orders/1", "", "hold", "{}")).await.expect("sent").into_owned();
     assert_eq!(rejected.outcome.code, Code::Rejected);
@@ -118,12 +115,12 @@ async fn an_order(client: &Client) {
     let known = client.get_outcome(known).await.expect("known").into_owned();
     assert_eq!((known.address.as_str(), known.outcome.code.as_known()), ("orders/1", Some(Code::Ok)));
     let unknown = v1::GetOutcomeRequest { event_id: "nobody".into(), ..Default::default() };
-    assert_eq!(code(&client.get_outcome(unknown).await.err().expect("unknown")), "unknown-event");
+    assert_eq!(code(&client.get_outcome(unknown).await.expect_err("unknown")), "unknown-event");
 
     let ask = |address: &str| v1::GetInstanceRequest { address: address.into(), ..Default::default() };
     let now = client.get_instance(ask("orders/1")).await.expect("there").into_owned();
     assert_eq!(now.context.as_struct().and_then(|c| c.fields["paid"].as_number()), Some(12.0));
-    assert_eq!(code(&client.get_instance(ask("orders/none")).await.err().expect("none")), "unknown-instance");
+    assert_eq!(code(&client.get_instance(ask("orders/none")).await.expect_err("none")), "unknown-instance");
 
     let awaited = v1::AwaitInstanceRequest { address: "orders/1".into(), ..Default::default() };
     let inside = v1::AwaitInstanceRequest {
@@ -199,7 +196,7 @@ async fn lists(client: &Client) {
     assert_eq!(why.verdict, Verdict::Stuck, "{}", why.summary);
     let gone = v1::DeleteInstanceRequest { address: "orders/a".into(), ..Default::default() };
     client.delete_instance(gone.clone()).await.expect("deleted");
-    assert_eq!(code(&client.delete_instance(gone).await.err().expect("gone")), "unknown-instance");
+    assert_eq!(code(&client.delete_instance(gone).await.expect_err("gone")), "unknown-instance");
 
     // An event that waits in a mailbox is decided once the instance is let go on.
     client.send_event(event("orders/b", "", "hold", "{}")).await.expect("sent");
@@ -257,7 +254,7 @@ async fn dead_letters(client: &Client) {
     let letters = client.list_dead_letters(list()).await.expect("a page").into_owned().dead_letters;
     let discard = v1::DiscardDeadLetterRequest { number: letters[0].number, ..Default::default() };
     client.discard_dead_letter(discard.clone()).await.expect("discarded");
-    assert_eq!(code(&client.discard_dead_letter(discard).await.err().expect("gone")), "unknown-dead-letter");
+    assert_eq!(code(&client.discard_dead_letter(discard).await.expect_err("gone")), "unknown-dead-letter");
     assert!(client.list_dead_letters(list()).await.expect("a page").into_owned().dead_letters.is_empty());
 }
 

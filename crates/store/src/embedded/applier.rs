@@ -15,10 +15,20 @@ use crate::reading::Reading;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long after a failure for want of space it is tried again. Space comes back by hand, so a second is soon.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The longest that one commit waits to keep pace. At half, large commits outrun the applier and wait for all of it in
+/// the end; at twice, those who wait for an answer feel it.
+const PACE_WAIT_MAX: Duration = Duration::from_millis(50);
+
+/// The shortest wait that is worth putting a thread to sleep.
+const PACE_WAIT_MIN: Duration = Duration::from_micros(300);
+
+/// The part of the free half of memory that is filled at full speed.
+const PACE_FREE: f64 = 0.2;
 
 /// Where the threads are.
 #[derive(Debug, Default)]
@@ -33,6 +43,11 @@ pub(crate) struct Phase {
     pub(crate) sealed: bool,
     /// Was something moved in since the tables were merged last?
     merge: bool,
+    /// Since when the sealed generation is, and its bytes.
+    begun: Option<(Instant, usize)>,
+    /// How long moving takes for each byte of a generation, in nanoseconds: half of what the last one took, and half
+    /// of what was expected then.
+    nanos_per_byte: f64,
 }
 
 /// What the threads and the store share.
@@ -51,6 +66,16 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
 }
 
+impl Phase {
+    /// Remembers how long the generation took that has just been moved.
+    fn note_pace(&mut self) {
+        let Some((begun, bytes)) = self.begun.take() else { return };
+        let took = begun.elapsed().as_nanos() as f64 / bytes.max(1) as f64;
+        let known = self.nanos_per_byte;
+        self.nanos_per_byte = if known > 0.0 { (known + took) / 2.0 } else { took };
+    }
+}
+
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -66,9 +91,37 @@ impl Shared {
 
     /// Seals the active generation and wakes the applier. None must be sealed.
     pub(crate) fn seal(&self) {
-        self.reading.write().seal();
-        lock(&self.phase).sealed = true;
+        let bytes = self.reading.write().seal().bytes;
+        let mut phase = lock(&self.phase);
+        phase.sealed = true;
+        phase.begun = Some((Instant::now(), bytes));
         self.changed.notify_all();
+    }
+
+    /// Waits a little when memory, `filled` of `room` by now, would be full before the applier is done.
+    pub(crate) fn keep_pace(&self, filled: usize, room: usize) {
+        let part = (filled as f64 / room as f64 - PACE_FREE) / (1.0 - PACE_FREE);
+        if part <= 0.0 {
+            return;
+        }
+        let mut phase = lock(&self.phase);
+        let Some((begun, bytes)) = phase.begun else { return };
+        let elapsed = begun.elapsed();
+        let expected = Duration::from_nanos((phase.nanos_per_byte * bytes as f64) as u64);
+        // When it takes longer than expected, it is believed to be at four fifths.
+        let wait =
+            expected.max(elapsed + elapsed / 4).mul_f64(part).saturating_sub(elapsed).min(PACE_WAIT_MAX);
+        if wait < PACE_WAIT_MIN {
+            return;
+        }
+        let until = Instant::now() + wait;
+        while phase.sealed && !phase.full && phase.failure.is_none() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            phase = self.changed.wait_timeout(phase, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// Waits until no generation is sealed.
@@ -112,6 +165,7 @@ impl Shared {
                 Ok(()) => {
                     phase.full = false;
                     phase.sealed = false;
+                    phase.note_pace();
                     phase.merge = true;
                     self.changed.notify_all();
                 }
@@ -136,7 +190,7 @@ impl Shared {
         let _files = lock(&self.files);
         self.reading.tables.move_in(&sealed)?;
         let applied = sealed.counters.applied;
-        self.reading.write().sealed = None;
+        self.reading.write().moved_in();
         self.metrics.moved.fetch_add(1, Relaxed);
         let mut shelf = lock(&self.shelf);
         shelf.free(&*self.disk, &self.journal_folder, applied, self.segment_bytes);

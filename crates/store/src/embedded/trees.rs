@@ -1,20 +1,20 @@
-//! The tables of the embedded store: three log-structured merge trees, written in sorted runs only.
+//! The tables of the embedded store: four log-structured merge trees, written in sorted runs only.
 //!
 //! It refuses to know records and journals. The trees have no journal of their own, so nothing is written twice.
 //!
 //! Its one invariant: a generation is in the tables when its run in [`Table::Rows`] is, which is written last and
-//! holds the marker; a run is there whole or not at all. What the other two trees hold beyond the marker is what
-//! replaying the journal writes again, the same.
+//! holds the marker; a run is there whole or not at all. What the other trees hold beyond the marker is what
+//! replaying the journal writes again under the same keys.
 
 use crate::codec;
 use crate::contract::StoreError;
 use crate::keys;
-use crate::layers::{Counters, Generation, Slice, reclaimable};
+use crate::layers::{Counters, Generation, Slice, Write, reclaimable};
 use crate::tables::{Pairs, Table, Tables};
 use everstate_kernel::Time;
 use lsm_tree::compaction::Leveled;
 use lsm_tree::compaction::filter::{CompactionFilter, Context, Factory, ItemAccessor, Verdict};
-use lsm_tree::config::{FilterPolicy, FilterPolicyEntry};
+use lsm_tree::config::{FilterPolicy, FilterPolicyEntry, PinningPolicy};
 use lsm_tree::{
     AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, SeqNo, SequenceNumberCounter, UserKey,
     UserValue,
@@ -31,6 +31,11 @@ const NEWEST: SeqNo = SeqNo::MAX;
 /// 100 ns each. Half would make bulk loads wait more often, twice would double the cost of a read meanwhile.
 const RUNS_MAX: usize = 24;
 
+/// Sorted runs that are merged at a time. Each merge rewrites what it meets of the level below, which is all of it
+/// when keys are random: at half, twice as much is rewritten for each turn; at twice, a point read asks twice as many
+/// filters, about 50 ns each.
+const RUNS_MERGED: u8 = 8;
+
 /// How long a file of a table gets when everything is merged; what the trees do by themselves, too.
 const FILE_BYTES: u64 = 64 << 20;
 
@@ -41,11 +46,12 @@ struct Tree {
     strategy: Arc<Leveled>,
 }
 
-/// The three trees.
+/// The four trees.
 pub(crate) struct Trees {
     rows: Tree,
     history: Tree,
     outcomes: Tree,
+    runs: Tree,
     latest: Arc<AtomicI64>,
 }
 
@@ -60,18 +66,26 @@ impl Trees {
             let folder = folder.join(name);
             let config = Config::new(&folder, sequence.clone(), SequenceNumberCounter::default())
                 .use_cache(cache.clone())
+                // What says where a key is stays in memory: without it a read of one row reads a file's whole
+                // filter first. It is about 2 bytes a row.
+                .filter_block_pinning_policy(PinningPolicy::all(true))
+                .index_block_pinning_policy(PinningPolicy::all(true))
                 .use_descriptor_table(Some(descriptors.clone()));
             (config, sequence, folder)
         };
+        let without_filter = FilterPolicy::all(FilterPolicyEntry::None);
         let tree = |(config, sequence, folder): (Config, SequenceNumberCounter, PathBuf)| {
             let tree = config.open().map_err(|error| failed("opening", &folder, error))?;
             sequence.fetch_max(tree.get_highest_seqno().map_or(1, |highest| highest + 1));
-            let strategy = Arc::new(Leveled::default());
+            let strategy = Arc::new(Leveled::default().with_l0_threshold(RUNS_MERGED));
             Ok::<_, StoreError>(Tree { tree, sequence, folder, strategy })
         };
         let (history, sequence, place) = config("history");
         // History is read by ranges, and its files do not overlap: a filter would never say no.
-        let history = history.filter_policy(FilterPolicy::all(FilterPolicyEntry::None));
+        let history = history.filter_policy(without_filter.clone());
+        // These, too, are read by ranges only.
+        let (runs, runs_sequence, runs_place) = config("runs");
+        let runs = runs.filter_policy(without_filter);
         let (outcomes, outcomes_sequence, outcomes_place) = config("outcomes");
         let expiry: Arc<dyn Factory> = Arc::new(Expiry { latest: latest.clone() });
         let outcomes = outcomes.with_compaction_filter_factory(Some(expiry));
@@ -79,6 +93,7 @@ impl Trees {
             rows: tree(config("rows"))?,
             history: tree((history, sequence, place))?,
             outcomes: tree((outcomes, outcomes_sequence, outcomes_place))?,
+            runs: tree((runs, runs_sequence, runs_place))?,
             latest,
         })
     }
@@ -93,16 +108,12 @@ impl Trees {
 
     /// Moves a generation into the tables. When it fails, it can be tried again.
     pub(crate) fn move_in(&self, generation: &Generation) -> Result<(), StoreError> {
-        let history =
-            generation.history.iter().map(|(key, row)| (&key[..], row.as_ref().map(Slice::as_slice)));
-        self.history.ingest(history)?;
-        let outcomes = generation.table_outcomes();
-        self.outcomes.ingest_owned(
-            outcomes.iter().map(|(id, outcome)| (id.as_str().as_bytes(), codec::outcome_row(outcome))),
-        )?;
-        let rows = generation.table_rows();
-        self.rows
-            .ingest(rows.iter().map(|(key, row)| (key.as_slice(), row.as_ref().map(Slice::as_slice))))?;
+        self.history.ingest(|write| {
+            generation.history.iter().try_for_each(|(key, row)| write(key, row.as_ref().map(Slice::as_slice)))
+        })?;
+        self.outcomes.ingest(|write| generation.table_outcomes(write))?;
+        self.runs.ingest(|write| generation.table_runs(write))?;
+        self.rows.ingest(|write| generation.table_rows(write))?;
         self.latest.store(generation.counters.latest.0, Ordering::Relaxed);
         Ok(())
     }
@@ -110,7 +121,7 @@ impl Trees {
     /// Merges what should be merged, one step of each tree; answers whether there may be more to do.
     pub(crate) fn compact(&self) -> Result<bool, StoreError> {
         let mut more = false;
-        for tree in [&self.rows, &self.history, &self.outcomes] {
+        for tree in self.all() {
             let before = tree.tree.current_version().id();
             tree.tree
                 .compact(tree.strategy.clone(), tree.sequence.get())
@@ -122,7 +133,7 @@ impl Trees {
 
     /// Merges everything into the last level.
     pub(crate) fn merge_fully(&self) -> Result<(), StoreError> {
-        for tree in [&self.rows, &self.history, &self.outcomes] {
+        for tree in self.all() {
             tree.tree
                 .major_compact(FILE_BYTES, tree.sequence.get())
                 .map_err(|error| failed("compacting", &tree.folder, error))?;
@@ -132,7 +143,16 @@ impl Trees {
 
     /// Must moving in wait until runs are merged?
     pub(crate) fn is_behind(&self) -> bool {
-        [&self.rows, &self.history, &self.outcomes].iter().any(|tree| tree.tree.l0_run_count() > RUNS_MAX)
+        self.all().iter().any(|tree| tree.tree.l0_run_count() > RUNS_MAX)
+    }
+
+    /// How many sorted runs each tree has.
+    pub(crate) fn runs(&self) -> [usize; 4] {
+        self.all().map(|tree| tree.tree.current_version().iter_levels().map(|level| level.run_count()).sum())
+    }
+
+    fn all(&self) -> [&Tree; 4] {
+        [&self.rows, &self.history, &self.outcomes, &self.runs]
     }
 
     fn tree(&self, table: Table) -> &Tree {
@@ -140,34 +160,23 @@ impl Trees {
             Table::Rows => &self.rows,
             Table::History => &self.history,
             Table::Outcomes => &self.outcomes,
+            Table::Runs => &self.runs,
         }
     }
 }
 
 impl Tree {
-    /// Writes a sorted run; none removes.
-    fn ingest<'a>(
-        &self,
-        writes: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
-    ) -> Result<(), StoreError> {
+    /// Writes a sorted run of what `rows` tells.
+    fn ingest(&self, rows: impl FnOnce(Write<'_>) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let failed = |error| failed("writing", &self.folder, error);
         let mut run = self.tree.ingestion().map_err(failed)?;
-        for (key, row) in writes {
+        rows(&mut |key, row| {
             match row {
                 Some(row) => run.write(UserKey::from(key), UserValue::from(row)),
                 None => run.write_tombstone(UserKey::from(key)),
             }
-            .map_err(failed)?;
-        }
-        run.finish().map_err(failed)
-    }
-
-    fn ingest_owned<'a>(&self, writes: impl Iterator<Item = (&'a [u8], Vec<u8>)>) -> Result<(), StoreError> {
-        let failed = |error| failed("writing", &self.folder, error);
-        let mut run = self.tree.ingestion().map_err(failed)?;
-        for (key, row) in writes {
-            run.write(UserKey::from(key), UserValue::from(row)).map_err(failed)?;
-        }
+            .map_err(failed)
+        })?;
         run.finish().map_err(failed)
     }
 }
@@ -201,7 +210,7 @@ impl Tables for Trees {
     }
 
     fn bytes(&self) -> u64 {
-        [&self.rows, &self.history, &self.outcomes].iter().map(|tree| tree.tree.disk_space()).sum()
+        self.all().iter().map(|tree| tree.tree.disk_space()).sum()
     }
 
     fn engine(&self) -> &'static str {

@@ -7,7 +7,7 @@
 //!
 //! | asked for | walked |
 //! |---|---|
-//! | state (and anything) | the index by state, one kind after the other |
+//! | state (and anything) | the index by state, one kind after the other, all states within the one at once |
 //! | version (and anything but state) | the index by version, one kind after the other |
 //! | since (and kind, done) | a few thousand instances in order; when they do not fill the page, the index by time |
 //! | kind, done, nothing | the instances |
@@ -16,9 +16,10 @@ use super::{Reading, line};
 use crate::contract::{InstanceLine, Page, Query, StoreError};
 use crate::keys;
 use crate::layers::{Change, Layers};
-use crate::tables::{Table, Tables};
+use crate::tables::{Pairs, Table, Tables};
 use everstate_kernel::{IndexKeys, Instance};
 use std::collections::BTreeSet;
+use std::iter::Peekable;
 
 /// Index rows that one chunk takes while it holds the lock: about a millisecond.
 const CHUNK: usize = 512;
@@ -36,25 +37,93 @@ pub(super) struct Candidate {
     checked: bool,
 }
 
+/// What is walked.
+#[derive(Clone, Copy)]
+enum Over<'a> {
+    /// The instances themselves.
+    Instances,
+    /// The index by state: a state, and all those within it.
+    State(&'a str),
+    /// The index by version.
+    Version(&'a str),
+}
+
 /// Walks one table or index of one kind; the cursor is an address key.
 struct Walk<'a> {
-    /// What all keys of the index begin with; none to walk the instances themselves.
-    index: Option<&'a [u8]>,
+    over: Over<'a>,
     /// What all address keys begin with: a kind, or nothing.
     kind: &'a [u8],
+}
+
+impl Walk<'_> {
+    /// How much of an address key stands before the rest of it in the walked keys.
+    fn within(&self) -> usize {
+        match self.over {
+            Over::Instances => 0,
+            Over::State(_) | Over::Version(_) => self.kind.len(),
+        }
+    }
+
+    /// What the keys of the tables that are walked begin with. Right until a generation is moved into the tables.
+    fn prefixes<T: Tables>(&self, reading: &Reading<T>) -> Result<Vec<Vec<u8>>, StoreError> {
+        let state = match self.over {
+            Over::Instances => return Ok(vec![vec![keys::INSTANCES]]),
+            Over::Version(version) => return Ok(vec![keys::by_version(self.kind, version)]),
+            Over::State(state) => state,
+        };
+        let itself = keys::by_state(self.kind, state);
+        let mut from = itself[..itself.len() - 1].to_vec();
+        from.push(b'.');
+        let to = keys::after_prefix(&from);
+        let mut prefixes = vec![itself];
+        // Every state within it that has instances is found by a jump behind the one before.
+        while let Some(pair) = reading.tables.scan(Table::Rows, &from, &to).next() {
+            let mut key = pair?.0;
+            let begun = 1 + self.kind.len();
+            let ended =
+                key[begun..].iter().position(|byte| *byte == 0).map_or(key.len(), |at| begun + at + 1);
+            key.truncate(ended);
+            from = keys::after_prefix(&key);
+            prefixes.push(key);
+        }
+        Ok(prefixes)
+    }
+}
+
+/// Rows of several prefixes in the order of what follows the prefix.
+struct Together<'a> {
+    streams: Vec<(usize, Peekable<Pairs<'a>>)>,
+}
+
+impl Iterator for Together<'_> {
+    type Item = Result<(usize, Vec<u8>, Vec<u8>), StoreError>;
+
+    /// The length of the prefix, the key and the row.
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut least: Option<(usize, &[u8])> = None;
+        for (at, (length, stream)) in self.streams.iter_mut().enumerate() {
+            let Some(pair) = stream.peek() else { continue };
+            // An error is told at once.
+            let rest = pair.as_ref().map_or(&[][..], |(key, _)| &key[*length..]);
+            if least.is_none_or(|(_, other)| rest < other) {
+                least = Some((at, rest));
+            }
+        }
+        let at = least?.0;
+        let (length, stream) = &mut self.streams[at];
+        stream.next().map(|pair| pair.map(|(key, row)| (*length, key, row)))
+    }
 }
 
 pub(super) fn list<T: Tables>(reading: &Reading<T>, query: &Query) -> Result<Page, StoreError> {
     let mut found = Found::new(query);
     match (&query.state, &query.version, query.since) {
-        (Some(state), _, _) => by_kind(reading, query, &mut found, |kind| keys::by_state(kind, state))?,
-        (None, Some(version), _) => {
-            by_kind(reading, query, &mut found, |kind| keys::by_version(kind, version))?;
-        }
+        (Some(state), _, _) => by_kind(reading, query, &mut found, Over::State(state))?,
+        (None, Some(version), _) => by_kind(reading, query, &mut found, Over::Version(version))?,
         (None, None, Some(_)) => by_time(reading, query, &mut found)?,
         (None, None, None) => {
             let kind = query.kind.as_deref().map(keys::kind_prefix).unwrap_or_default();
-            found.walk(reading, &Walk { index: None, kind: &kind }, usize::MAX)?;
+            found.walk(reading, &Walk { over: Over::Instances, kind: &kind }, usize::MAX)?;
         }
     }
     Ok(found.page())
@@ -64,14 +133,14 @@ fn by_kind<T: Tables>(
     reading: &Reading<T>,
     query: &Query,
     found: &mut Found<'_>,
-    prefix: impl Fn(&[u8]) -> Vec<u8>,
+    over: Over<'_>,
 ) -> Result<(), StoreError> {
     let kinds = match &query.kind {
         Some(kind) => vec![keys::kind_prefix(kind)],
         None => kinds(reading)?,
     };
     for kind in kinds {
-        found.walk(reading, &Walk { index: Some(&prefix(&kind)), kind: &kind }, usize::MAX)?;
+        found.walk(reading, &Walk { over, kind: &kind }, usize::MAX)?;
         if found.is_full() {
             break;
         }
@@ -143,17 +212,22 @@ impl<'a> Found<'a> {
             cursor = cursor.max(keys::after(after));
         }
         let query = self.query;
+        let from_index = !matches!(walk.over, Over::Instances);
         let mut seen = 0;
+        let (mut prefixes, mut moved) = (Vec::new(), None);
         loop {
             let layers = reading.read();
-            let Some(chunk) =
-                chunk(reading, &layers, walk, &mut cursor, &|key, index| matches(query, key, index))?
-            else {
+            if moved != Some(layers.moved) {
+                prefixes = walk.prefixes(reading)?;
+                moved = Some(layers.moved);
+            }
+            let fits = |key: &[u8], index: &IndexKeys| matches(query, key, index);
+            let Some(chunk) = chunk(reading, &layers, walk, &prefixes, &mut cursor, &fits)? else {
                 return Ok(true);
             };
             seen += chunk.len();
             for candidate in chunk {
-                self.consider(reading, &layers, walk.index.is_some(), candidate)?;
+                self.consider(reading, &layers, from_index, candidate)?;
                 if self.is_full() {
                     return Ok(true);
                 }
@@ -210,7 +284,8 @@ fn conditions(query: &Query) -> usize {
 
 /// Do all conditions hold?
 fn matches(query: &Query, key: &[u8], index: &IndexKeys) -> bool {
-    let of_kind = |kind: &String| keys::kind_of(key).strip_suffix(&[0]) == Some(kind.as_bytes());
+    let of_kind =
+        |kind: &String| key.strip_prefix(kind.as_bytes()).is_some_and(|rest| rest.first() == Some(&0));
     query.kind.as_ref().is_none_or(of_kind)
         && query.version.as_deref().is_none_or(|version| *index.version == *version)
         && query.state.as_deref().is_none_or(|state| keys::is_active(index, state))
@@ -226,7 +301,8 @@ pub(super) fn instances<T: Tables>(
     cursor: &mut Vec<u8>,
     matches: &dyn Fn(&[u8]) -> bool,
 ) -> Result<Option<Vec<Candidate>>, StoreError> {
-    chunk(reading, layers, &Walk { index: None, kind }, cursor, &|key, _| matches(key))
+    let walk = Walk { over: Over::Instances, kind };
+    chunk(reading, layers, &walk, &walk.prefixes(reading)?, cursor, &|key, _| matches(key))
 }
 
 /// The next candidates from the cursor on, ascending; moves the cursor behind them. None at the end.
@@ -234,6 +310,7 @@ fn chunk<T: Tables>(
     reading: &Reading<T>,
     layers: &Layers,
     walk: &Walk<'_>,
+    prefixes: &[Vec<u8>],
     cursor: &mut Vec<u8>,
     matches: &dyn Fn(&[u8], &IndexKeys) -> bool,
 ) -> Result<Option<Vec<Candidate>>, StoreError> {
@@ -241,23 +318,24 @@ fn chunk<T: Tables>(
     if *cursor >= end {
         return Ok(None);
     }
-    let (prefix, within) = match walk.index {
-        Some(prefix) => (prefix.to_vec(), walk.kind.len()),
-        None => (vec![keys::INSTANCES], 0),
-    };
-    let mut from = prefix.clone();
-    from.extend_from_slice(&cursor[within.min(cursor.len())..]);
-    let to = match walk.index {
-        Some(prefix) => keys::after_prefix(prefix),
-        None => keys::prefixed(keys::INSTANCES, &end),
-    };
+    let within = walk.within();
+    let streams = prefixes.iter().map(|prefix| {
+        let mut from = prefix.clone();
+        from.extend_from_slice(&cursor[within.min(cursor.len())..]);
+        let to = match walk.over {
+            Over::Instances => keys::prefixed(keys::INSTANCES, &end),
+            Over::State(_) | Over::Version(_) => keys::after_prefix(prefix),
+        };
+        (prefix.len(), reading.tables.scan(Table::Rows, &from, &to).peekable())
+    });
+    let together = Together { streams: streams.collect() };
     let mut found = Vec::new();
     let mut seen = 0;
     let mut next = from_memory(layers, cursor, &end, CHUNK, matches, &mut found);
-    for pair in reading.tables.scan(Table::Rows, &from, &to) {
-        let (key, row) = pair?;
+    for pair in together {
+        let (prefix, key, row) = pair?;
         let mut address_key = walk.kind[..within].to_vec();
-        address_key.extend_from_slice(&key[prefix.len()..]);
+        address_key.extend_from_slice(&key[prefix..]);
         if address_key >= next {
             break;
         }
@@ -266,7 +344,7 @@ fn chunk<T: Tables>(
             next = keys::after(&address_key);
         }
         if layers.dirty(&address_key).is_none() {
-            let row = walk.index.is_none().then_some(row);
+            let row = matches!(walk.over, Over::Instances).then_some(row);
             found.push(Candidate { key: address_key, row, checked: false });
         }
         if seen == CHUNK {
@@ -275,6 +353,8 @@ fn chunk<T: Tables>(
     }
     found.retain(|candidate| candidate.key < next);
     found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    // With several active states an instance is in the index several times.
+    found.dedup_by(|a, b| a.key == b.key);
     *cursor = next;
     Ok(Some(found))
 }
@@ -333,7 +413,7 @@ pub(super) fn load<T: Tables>(
 fn by_time<T: Tables>(reading: &Reading<T>, query: &Query, found: &mut Found<'_>) -> Result<(), StoreError> {
     let kind = query.kind.as_deref().map(keys::kind_prefix).unwrap_or_default();
     if !found.counting {
-        let walk = Walk { index: None, kind: &kind };
+        let walk = Walk { over: Over::Instances, kind: &kind };
         if found.walk(reading, &walk, TRIAL)? || found.is_full() {
             return Ok(());
         }

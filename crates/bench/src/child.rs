@@ -1,0 +1,109 @@
+//! What runs in a process of its own: where memory is measured, instructions are counted, or a server has to stand
+//! apart from its load.
+//!
+//! It refuses to be called by hand. Its one invariant: what it finds it prints as one line of JSON.
+
+use crate::bench::{With, compiled, median, ours};
+use crate::load::Bound;
+use crate::machine::resident_bytes;
+use crate::node::{Among, KIND, Node};
+use crate::peers::output;
+use crate::served;
+use anyhow::{Context, Result, bail, ensure};
+use everstate_store::Query;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// The first argument of a child.
+pub(crate) const COMMAND: &str = "child";
+
+/// Runs the command of a child.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        ["open", folder, instances] => opened(Path::new(folder), instances.parse()?),
+        ["bulk", folder, sends] => bulk(Path::new(folder), sends.parse()?),
+        ["serve", folder] => served::serve(Path::new(folder)),
+        ["chart", events] => ours(events.parse()?, With::Nothing),
+        ["chart-encoded", events] => ours(events.parse()?, With::Encoding),
+        ["statig", events] => compiled(events.parse()?),
+        _ => bail!("a child knows no {args:?}"),
+    }
+}
+
+/// What is seen of a store that was opened anew. Times in nanoseconds.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) opening: f64,
+    pub(crate) resident_bytes: u64,
+    pub(crate) first_page_cold: f64,
+    pub(crate) first_page: f64,
+    pub(crate) disk_bytes: u64,
+}
+
+/// Opens a store in a process of its own.
+pub(crate) fn open(folder: &Path, instances: u64) -> Result<Opened> {
+    let mut child = Command::new(std::env::current_exe()?);
+    let told = output(child.args([COMMAND, "open"]).arg(folder).arg(instances.to_string()))?;
+    let told: Value = serde_json::from_str(&told)?;
+    let number = |name: &str| told[name].as_f64().with_context(|| format!("no {name} in {told}"));
+    Ok(Opened {
+        opening: number("opening")?,
+        resident_bytes: number("resident_bytes")? as u64,
+        first_page_cold: number("first_page_cold")?,
+        first_page: number("first_page")?,
+        disk_bytes: number("disk_bytes")? as u64,
+    })
+}
+
+/// How long the store rests before its memory is looked at: long enough for what runs behind an opening.
+const REST: Duration = Duration::from_millis(500);
+
+/// Pages of a list that are timed.
+const PAGES: usize = 50;
+
+fn opened(folder: &Path, instances: u64) -> Result<()> {
+    let started = Instant::now();
+    let node = Node::open(folder)?;
+    node.load(1, 1, Among::scattered(instances), Bound { sends: 1, ..Bound::time(Duration::from_secs(60)) })?;
+    let opening = started.elapsed().as_nanos() as f64;
+    let reader = node.handle().reader();
+    let query = Query {
+        kind: Some(KIND.into()),
+        state: Some("outer.middle.left".into()),
+        limit: 100,
+        ..Query::default()
+    };
+    let page = || -> Result<f64> {
+        let started = Instant::now();
+        let page = reader.list(&query)?;
+        let elapsed = started.elapsed().as_nanos() as f64;
+        ensure!(!page.instances.is_empty(), "nobody is in the state that is asked for");
+        Ok(elapsed)
+    };
+    let first_page_cold = page()?;
+    let first_page = median((0..PAGES).map(|_| page()).collect::<Result<_>>()?);
+    std::thread::sleep(REST);
+    let found = json!({
+        "opening": opening,
+        "resident_bytes": resident_bytes("self"),
+        "first_page_cold": first_page_cold,
+        "first_page": first_page,
+        "disk_bytes": reader.summary()?.bytes_on_disk,
+    });
+    println!("{found}");
+    node.stop()
+}
+
+/// So many batches for a profiler to look at: `valgrind --tool=callgrind --separate-threads=yes everstate-bench
+/// child bulk FOLDER 20`.
+fn bulk(folder: &Path, sends: u64) -> Result<()> {
+    let node = Node::open(folder)?;
+    node.populate(1_000)?;
+    let bound = Bound { sends, ..Bound::time(Duration::from_secs(600)) };
+    let load = node.load(4, 512, Among::scattered(1_000), bound)?;
+    println!("{}", json!({ "events": load.events, "per_second": load.per_second() }));
+    node.stop()
+}
