@@ -38,15 +38,15 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// Stable, such as `unknown-definition`.
-    code: String,
+    code: Box<str>,
     /// Lower case, the value at fault last.
     message: String,
     /// The field at fault.
-    field: String,
+    field: Box<str>,
     /// The next action.
     hints: Vec<String>,
     /// Anchor in docs/errors.md.
-    help: String,
+    help: Box<str>,
     broken_pipe: bool,
 }
 
@@ -55,11 +55,11 @@ impl Failure {
     pub(crate) fn problem(code: &str, message: impl Into<String>) -> Failure {
         Failure {
             exit: Exit::Problem,
-            code: code.to_owned(),
+            code: code.into(),
             message: message.into(),
-            field: String::new(),
+            field: "".into(),
             hints: Vec::new(),
-            help: String::new(),
+            help: "".into(),
             broken_pipe: false,
         }
     }
@@ -98,10 +98,10 @@ impl Failure {
 
     pub(crate) fn refused(refusal: &Refusal) -> Failure {
         let mut failure = Failure::problem(&refusal.code, &refusal.message);
-        failure.field.clone_from(&refusal.field);
+        failure.field = refusal.field.as_str().into();
         // Servers name the page or only its entry.
         let entry = refusal.help.rsplit('#').next().unwrap_or_default();
-        failure.help = entry.to_owned();
+        failure.help = entry.into();
         match Code::parse(&refusal.code) {
             Some(Code::Unauthenticated) => {
                 failure = failure.hint("give the token with --token-file FILE or in EVERSTATE_TOKEN");
@@ -118,7 +118,7 @@ impl Failure {
         }
         let paint = manner.talk_paint;
         let mut text = format!("{} {}\n", paint.bad("error:"), self.message.trim_end());
-        if !self.field.is_empty() && !self.message.contains(&self.field) {
+        if !self.field.is_empty() && !self.message.contains(&*self.field) {
             text += &format!("  {} {}\n", paint.dim("in"), self.field);
         }
         for hint in &self.hints {

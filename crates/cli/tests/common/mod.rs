@@ -2,7 +2,7 @@
 //!
 //! Its one invariant: nothing here waits for a time; it waits for a line, an end, or an answer.
 
-#![allow(dead_code, missing_docs, reason = "each test file uses its part")]
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses its part")]
 
 use serde_json::Value as Json;
 use std::io::{BufRead, BufReader, Read};
