@@ -63,10 +63,12 @@ fn ci() -> Result<()> {
     Ok(())
 }
 
-/// Licences, sources and duplicate versions of everything that is depended upon.
+/// Licences and sources of everything that is depended upon, where `cargo deny` is installed: building it takes
+/// longer than everything else here.
 fn deny() -> Result<()> {
     if !run::succeeds("cargo", &["deny", "--version"]) {
-        cargo(&["install", "--quiet", "--locked", "cargo-deny"])?;
+        eprintln!("SKIPPED: `cargo install cargo-deny` lets this check licences and sources");
+        return Ok(());
     }
     cargo(&["deny", "--workspace", "check", "licenses", "bans", "sources"])
 }

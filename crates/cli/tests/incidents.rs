@@ -106,7 +106,7 @@ fn the_log_is_loaded_once_and_in_order_even_when_the_server_is_killed_twenty_tim
 
     let calm = folder();
     let server = Server::start(calm.path());
-    let load = ["load", path, "--kind", "incidents", "--batch", "200", "--json"];
+    let load = ["load", path, "--kind", "incidents", "--batch", "100", "--json"];
     let told = server.run(&load).json();
     assert_eq!((told["taken"].as_u64(), told["refused"].as_u64()), (Some(65_520), Some(13)), "{told}");
     let undisturbed = incidents(&server);
@@ -128,7 +128,7 @@ fn the_log_is_loaded_once_and_in_order_even_when_the_server_is_killed_twenty_tim
     let mut moments: Vec<u64> = (0..KILLS)
         .map(|_| {
             chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (chance >> 33) % 60_000
+            (chance >> 33) % 50_000
         })
         .collect();
     moments.sort_unstable();

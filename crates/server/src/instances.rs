@@ -35,9 +35,9 @@ pub(crate) async fn start(
     let duplicate = match decision {
         Decision::Decided { duplicate, .. } | Decision::Kept { duplicate } => duplicate,
     };
-    let (row, mailbox) = find(service, &address).await?;
+    let (row, _) = find(service, &address).await?;
     Ok(v1::StartInstanceResponse {
-        instance: Some(shown(service, &row, mailbox.len())).into(),
+        instance: Some(shown(service, &row)).into(),
         duplicate,
         ..Default::default()
     })
@@ -48,8 +48,8 @@ pub(crate) async fn get(
     request: &GetInstanceRequestView<'_>,
 ) -> Result<v1::Instance, Failure> {
     let address = convert::address(request.address, "address")?;
-    let (row, mailbox) = find(service, &address).await?;
-    Ok(shown(service, &row, mailbox.len()))
+    let (row, _) = find(service, &address).await?;
+    Ok(shown(service, &row))
 }
 
 /// The row of an instance, and its mailbox.
@@ -71,9 +71,9 @@ fn unknown(address: &Address) -> Failure {
 }
 
 /// An instance for the wire, with what its definition says of its state.
-pub(crate) fn shown(service: &Service, row: &Instance, waiting: usize) -> v1::Instance {
+pub(crate) fn shown(service: &Service, row: &Instance) -> v1::Instance {
     let definition = definition(service, &row.address, &row.version);
-    convert::instance(row, waiting, definition.as_deref())
+    convert::instance(row, definition.as_deref())
 }
 
 /// The definition of an instance.
@@ -125,14 +125,7 @@ pub(crate) async fn list(
         count: request.count,
     };
     let page = service.read(move |reader| reader.list(&query)).await?;
-    let instances = page
-        .instances
-        .iter()
-        .map(|line| {
-            let definition = definition(service, &line.address, &line.version);
-            convert::instance_line(line, definition.as_deref())
-        })
-        .collect();
+    let instances = page.instances.iter().map(|row| shown(service, row)).collect();
     Ok(v1::ListInstancesResponse {
         instances,
         next_page_token: page.next.map(|next| next.to_string()).unwrap_or_default(),
@@ -177,7 +170,7 @@ pub(crate) async fn explain(
             .map(|queued| convert::queued_event(&queued.event))
             .collect(),
         retry: row.retry.as_ref().map(|retry| retrying(retry, &mailbox)).into(),
-        instance: Some(shown(service, &row, mailbox.len())).into(),
+        instance: Some(shown(service, &row)).into(),
         ..Default::default()
     })
 }

@@ -1,8 +1,8 @@
 //! What the rest of Everstate asks of a store. Synchronous and small; engines are chosen in `main`.
 
 use everstate_kernel::{
-    Address, DeadLetter, DefinitionRecord, Durability, EventId, HistoryEntry, Instance, Json, Kept, Labels,
-    Loaded, OutcomeRecord, Queued, Record, Sent, Serial, Time, TimerKey, Touches,
+    Address, DeadLetter, DefinitionRecord, Durability, EventId, HistoryEntry, Instance, Loaded,
+    OutcomeRecord, Queued, Record, Sent, Serial, Time, TimerKey, Touches,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,33 +86,12 @@ pub struct Query {
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
-    /// The instances.
-    pub instances: Vec<InstanceLine>,
+    /// Their rows.
+    pub instances: Vec<Instance>,
     /// Where the next page goes on; none when this is the last.
     pub next: Option<Address>,
     /// How many match in all, when asked for.
     pub total: Option<u64>,
-}
-
-/// One line of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstanceLine {
-    /// Its name.
-    pub address: Address,
-    /// The version of its definition.
-    pub version: Arc<str>,
-    /// Its active states.
-    pub labels: Labels,
-    /// Its output, when it has ended.
-    pub done: Option<Json>,
-    /// When it was started.
-    pub created_at: Time,
-    /// When it last made a turn.
-    pub last_event_at: Time,
-    /// How many turns it made.
-    pub turns: u64,
-    /// Its encoded state.
-    pub state: Kept,
 }
 
 /// What is in a store.

@@ -20,7 +20,7 @@ mod conformance;
 #[cfg(test)]
 mod world;
 
-pub use contract::{InstanceLine, Page, Query, Reader, Store, StoreError, Summary};
+pub use contract::{Page, Query, Reader, Store, StoreError, Summary};
 pub use embedded::{Dropped, Embedded, Handle, Options, Recovery, Stats, open};
 pub use export::{InstanceRow, Portable, Row, export, import};
 pub use memory::Memory;

@@ -6,7 +6,7 @@
 //! go between chunks of a long scan, so that no question holds up a commit for long; a chunk is consistent in itself.
 
 use crate::codec::{self, HistoryRow};
-use crate::contract::{InstanceLine, Page, Query, Reader, StoreError, Summary};
+use crate::contract::{Page, Query, Reader, StoreError, Summary};
 use crate::export::{InstanceRow, Row, store_row};
 use crate::keys;
 use crate::layers::{Change, Counters, Layers, Outcome, Run, in_order};
@@ -334,23 +334,5 @@ impl<T: Tables> Reading<T> {
         serde_json::from_value(serde_json::Value::String(text.into_owned())).map_err(|error| {
             codec::CodecError::Malformed(error.to_string()).at(&self.tables.place(Table::Outcomes), 0)
         })
-    }
-}
-
-/// One line of a list.
-fn line(instance: Instance) -> InstanceLine {
-    let done = match instance.status {
-        everstate_kernel::Status::Active => None,
-        everstate_kernel::Status::Final(output) => Some(output),
-    };
-    InstanceLine {
-        address: instance.address,
-        version: instance.version,
-        labels: instance.labels,
-        done,
-        created_at: instance.created_at,
-        last_event_at: instance.last_event_at,
-        turns: instance.turns,
-        state: instance.state,
     }
 }

@@ -1,5 +1,6 @@
 //! Definitions.
 
+use super::instance::cut;
 use super::moment::second;
 use crate::paint::Paint;
 use crate::table::Table;
@@ -15,7 +16,7 @@ pub(crate) fn definitions(definitions: &[api::Definition], paint: Paint) -> Stri
         table.row(vec![
             format!("{}:{}", definition.name, definition.version),
             definition.states.len().to_string(),
-            definition.events.join(", "),
+            cut(&definition.events.join(", ")),
             definition.put_time.as_option().map_or(String::new(), second),
             definition.description.lines().next().unwrap_or_default().to_owned(),
         ]);

@@ -71,8 +71,8 @@ pub(crate) fn instances(instances: &[api::Instance], now: i64, paint: Paint) -> 
     table.render(paint)
 }
 
-/// The one thing a table cuts: the context, which `get` shows whole.
-fn cut(text: &str) -> String {
+/// What a table cuts is shown whole by the command for one thing: a context by `get`, events by `definition`.
+pub(super) fn cut(text: &str) -> String {
     const SHOWN: usize = 40;
     if text.chars().count() <= SHOWN {
         return text.to_owned();

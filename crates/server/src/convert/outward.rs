@@ -7,7 +7,6 @@ use everstate_kernel::{
     Address, Cause, DeadLetter, Definition, Event, HistoryEntry, Instance, Json, Kept, Labels, Outcome,
     Rejection, Sender, Status, Timer,
 };
-use everstate_store::InstanceLine;
 use v1::outcome::Code;
 
 /// What became of an event.
@@ -53,11 +52,7 @@ fn rejection_message(reason: Rejection, detail: &str) -> String {
 
 /// An instance with its context. Without its definition, or when that cannot read the state, the context is
 /// left out: the row alone is worth having.
-pub(crate) fn instance(
-    row: &Instance,
-    waiting_events: usize,
-    definition: Option<&Definition>,
-) -> v1::Instance {
+pub(crate) fn instance(row: &Instance, definition: Option<&Definition>) -> v1::Instance {
     v1::Instance {
         address: row.address.to_string(),
         version: row.version.to_string(),
@@ -73,23 +68,7 @@ pub(crate) fn instance(
         turns: row.turns,
         incarnation: row.incarnation,
         timers: row.timers.iter().map(timer).collect(),
-        waiting_events: u32::try_from(waiting_events).unwrap_or(u32::MAX),
-        ..Default::default()
-    }
-}
-
-/// An instance in a list, without timers and mailbox.
-pub(crate) fn instance_line(line: &InstanceLine, definition: Option<&Definition>) -> v1::Instance {
-    v1::Instance {
-        address: line.address.to_string(),
-        version: line.version.to_string(),
-        states: labels(&line.labels),
-        context: context(&line.address, &line.state, definition).into(),
-        done: line.done.is_some(),
-        output: line.done.as_ref().map(json_out).into(),
-        created_time: Some(time_out(line.created_at)).into(),
-        last_event_time: Some(time_out(line.last_event_at)).into(),
-        turns: line.turns,
+        waiting_events: row.mailbox_len,
         ..Default::default()
     }
 }

@@ -124,11 +124,11 @@ async fn check(
     condition: &Condition,
     last: &mut String,
 ) -> Result<Option<v1::Instance>, Failure> {
-    let Some((row, mailbox)) = look(service, address).await? else {
+    let Some((row, _)) = look(service, address).await? else {
         *last = "there is no such instance".into();
         return Ok(None);
     };
-    let instance = shown(service, &row, mailbox.len());
+    let instance = shown(service, &row);
     match standing(service, &row, condition)? {
         Standing::Met => Ok(Some(instance)),
         Standing::Never => {

@@ -10,9 +10,9 @@ use crate::failure::Failure;
 use crate::service::{blocking, stopped};
 use everstate_api::v1::__buffa::oneof::follow_response::What;
 use everstate_api::{Code, v1};
-use everstate_kernel::{Address, HistoryEntry};
+use everstate_kernel::{Address, HistoryEntry, Instance};
 use everstate_runtime::{Follower, Handle, Interrupted};
-use everstate_store::{InstanceLine, Query, Reader, StoreError};
+use everstate_store::{Query, Reader, StoreError};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -101,10 +101,9 @@ impl Following {
     async fn snapshot(&mut self, after: Option<Address>) -> Result<(), Failure> {
         if let Subject::Instance(address) = &self.subject {
             let address = address.clone();
-            if let Some((row, waiting)) = self.read(move |reader| reader.instance(&address)).await? {
+            if let Some((row, _)) = self.read(move |reader| reader.instance(&address)).await? {
                 self.tell(&row.address, row.created_at, row.turns);
-                let definition = self.node.definitions().find(row.address.kind(), Some(&row.version));
-                self.push(What::from(convert::instance(&row, waiting.len(), definition.as_deref())), 0);
+                self.push(What::from(self.shown(&row)), 0);
             }
             return self.snapshot_complete().await;
         }
@@ -114,9 +113,9 @@ impl Following {
         };
         let query = Query { kind, after, limit: PAGE, ..Query::default() };
         let page = self.read(move |reader| reader.list(&query)).await?;
-        for line in &page.instances {
-            self.tell(&line.address, line.created_at, line.turns);
-            self.push(What::from(self.line(line)), 0);
+        for row in &page.instances {
+            self.tell(&row.address, row.created_at, row.turns);
+            self.push(What::from(self.shown(row)), 0);
         }
         match page.next {
             Some(next) => self.stage = Stage::Snapshot(Some(next)),
@@ -125,9 +124,9 @@ impl Following {
         Ok(())
     }
 
-    fn line(&self, line: &InstanceLine) -> v1::Instance {
-        let definition = self.node.definitions().find(line.address.kind(), Some(&line.version));
-        convert::instance_line(line, definition.as_deref())
+    fn shown(&self, row: &Instance) -> v1::Instance {
+        let definition = self.node.definitions().find(row.address.kind(), Some(&row.version));
+        convert::instance(row, definition.as_deref())
     }
 
     fn tell(&mut self, address: &Address, created_at: everstate_kernel::Time, turns: u64) {

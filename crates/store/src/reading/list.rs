@@ -12,8 +12,8 @@
 //! | since (and kind, done) | a few thousand instances in order; when they do not fill the page, the index by time |
 //! | kind, done, nothing | the instances |
 
-use super::{Reading, line};
-use crate::contract::{InstanceLine, Page, Query, StoreError};
+use super::Reading;
+use crate::contract::{Page, Query, StoreError};
 use crate::keys;
 use crate::layers::{Change, Layers};
 use crate::tables::{Pairs, Table, Tables};
@@ -173,7 +173,7 @@ struct Found<'a> {
     query: &'a Query,
     /// The key of the last address of the page before.
     after: Option<Vec<u8>>,
-    lines: Vec<InstanceLine>,
+    lines: Vec<Instance>,
     total: u64,
     /// Is the total to be counted to the end?
     counting: bool,
@@ -257,7 +257,7 @@ impl<'a> Found<'a> {
         if known || matches(self.query, &key, &instance.index_keys()) {
             self.total += 1;
             if wants_line {
-                self.lines.push(line(instance));
+                self.lines.push(instance);
             }
         }
         Ok(())
@@ -432,7 +432,7 @@ fn by_time<T: Tables>(reading: &Reading<T>, query: &Query, found: &mut Found<'_>
         if matches(query, &key, &instance.index_keys()) {
             found.total += 1;
             if wants_line {
-                found.lines.push(line(instance));
+                found.lines.push(instance);
             }
         }
         if found.is_full() {
