@@ -1,6 +1,8 @@
 //! The real incident log of an IT department, where it lies beside the project: everything in it arrives once and in
 //! order, however often the server is killed in between.
 
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 mod common;
 
 use common::Server;
