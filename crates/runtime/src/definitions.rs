@@ -65,8 +65,9 @@ impl Definitions {
 }
 
 fn compile(record: &DefinitionRecord) -> Result<Arc<Definition>, StartError> {
-    let outcome = everstate_chart::read(&record.id.to_string(), &record.source);
-    match outcome.definition {
+    // A text that names no machine took its name from its file, so it is read under that name again.
+    let outcome = everstate_chart::read(&format!("{}.yaml", record.id.name), &record.source);
+    match outcome.definition.filter(|chart| chart.id == record.id) {
         Some(chart) => Ok(Arc::new(chart.to_definition())),
         None => {
             let problem =

@@ -114,3 +114,16 @@ async fn a_start_is_idempotent_by_its_id_and_refused_for_a_taken_address() {
         Err(CallError::Refused(Refusal::UnknownInstance(_)))
     ));
 }
+
+#[tokio::test]
+async fn a_definition_named_by_its_file_keeps_its_name_when_the_node_starts_again() {
+    use everstate_kernel::{DefinitionId, DefinitionRecord, Durability, Record, Time};
+    use everstate_store::{Memory, Store};
+    let mut store = Memory::new();
+    let id = DefinitionId::new("lamp", "v1").expect("a name");
+    let source = "initial: dark\nstates: {dark: {on: {press: light}}, light: {on: {press: dark}}}\n".into();
+    let record = Record::Definition(DefinitionRecord { id, source, put_at: Time(0) });
+    store.commit(&[record], Durability::Process).expect("it is kept");
+    let runtime = everstate_runtime::Runtime::start(Box::new(store), everstate_runtime::Options::default());
+    assert!(runtime.expect("it starts").handle().definitions().find("lamp", None).is_some());
+}
