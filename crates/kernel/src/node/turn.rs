@@ -25,6 +25,7 @@ use crate::record::{
     Serial, Source, Status, Timer, TimerKey, TurnRecord,
 };
 use crate::time::Time;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -376,7 +377,7 @@ impl Node {
         self.window.change(&cleared, &set);
         let entry =
             HistoryEntry { position: self.position, sequence: live.row.turns, at: now, cause, outcome, log };
-        out.records.push(Record::Turn(TurnRecord {
+        out.records.push(Record::Turn(Box::new(TurnRecord {
             entry,
             instance: live.row.clone(),
             before,
@@ -385,7 +386,7 @@ impl Node {
             fingerprint,
             timers_cleared: cleared,
             timers_set: set,
-        }));
+        })));
         for sent in sends.into_iter().chain(answer) {
             self.post(sent, out);
         }
