@@ -172,6 +172,7 @@ impl Node {
     ) -> Attempt {
         let now = self.now;
         let live = self.residents.live_mut(address).expect("the instance was hydrated");
+        out.require(live.definition.policy.durability);
         let state = live.row.labels.clone();
         let mut accepts = match (reason, live.state()) {
             (Rejection::NotAccepted, Ok(at)) => live.definition.behaviour.waiting(&at, address, now).accepts,
