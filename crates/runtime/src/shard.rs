@@ -298,6 +298,12 @@ impl Shard {
             Call::Delete { address, reply } => {
                 Input::Delete { ticket: self.ticket(Asked::One(reply)), address }
             }
+            Call::Stop { address, kill, reply } => {
+                Input::Stop { ticket: self.ticket(Asked::One(reply)), address, kill }
+            }
+            Call::Restart { address, from, reply } => {
+                Input::Restart { ticket: self.ticket(Asked::One(reply)), address, from }
+            }
             Call::RetryDeadLetter { number, reply } => match self.letter(number)? {
                 Some(letter) => Input::RetryDeadLetter { ticket: self.ticket(Asked::One(reply)), letter },
                 None => {
