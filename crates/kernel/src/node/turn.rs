@@ -402,7 +402,7 @@ impl Node {
         self.window.change(&cleared, &set);
         let entry =
             HistoryEntry { position: self.position, sequence: live.row.turns, at: now, cause, outcome, log };
-        out.records.push(Record::Turn(TurnRecord {
+        out.records.push(Record::Turn(Box::new(TurnRecord {
             entry,
             instance: live.row.clone(),
             before,
@@ -411,7 +411,7 @@ impl Node {
             fingerprint,
             timers_cleared: cleared,
             timers_set: set,
-        }));
+        })));
         for sent in sends.into_iter().chain(answer) {
             self.post(sent, out);
         }
