@@ -19,6 +19,7 @@ pub mod limits;
 mod link;
 mod node;
 mod record;
+mod supervisor;
 mod time;
 
 pub use address::{Address, AddressError};
@@ -38,4 +39,5 @@ pub use record::{
     OutcomeRecord, Pending, Queued, Record, RowRecord, Sent, Serial, Source, Status, Timer, TimerKey,
     TurnRecord,
 };
+pub use supervisor::{Backoff, ChildPlan, Plan, PlanError, Restart, Strategy, Supervisor};
 pub use time::{Span, Time};

@@ -15,6 +15,7 @@ mod turn;
 mod window;
 
 pub use audit::Violation;
+pub(crate) use ties::check_child_name;
 
 use crate::address::Address;
 use crate::definition::{Definition, DefinitionId, Durability, version_order};

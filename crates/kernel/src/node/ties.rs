@@ -262,7 +262,7 @@ fn limit(message: String) -> Fault {
 }
 
 /// Is the name of a child usable at the end of the names of the events that tell of it?
-pub(super) fn check_child_name(name: &str) -> Result<usize, Fault> {
+pub(crate) fn check_child_name(name: &str) -> Result<usize, Fault> {
     if name.is_empty() || name.len() > CHILD_NAME_BYTES_MAX || name.chars().any(char::is_control) {
         return Err(limit(format!(
             "the name of a child is not usable: {name:?}; use 1 to {CHILD_NAME_BYTES_MAX} bytes without control characters"
