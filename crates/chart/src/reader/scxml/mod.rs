@@ -56,7 +56,10 @@ pub(crate) fn read(file_name: &str, text: &str, restless: bool) -> Outcome {
     let document = match Document::parse_with_options(text, options) {
         Ok(document) => document,
         Err(error) => {
-            let at = byte_at(text, error.pos());
+            let at = match error {
+                roxmltree::Error::UnclosedRootNode => text.trim_end().len(),
+                _ => byte_at(text, error.pos()),
+            };
             return match error {
                 roxmltree::Error::DtdDetected => fail(
                     Code::Unsupported,

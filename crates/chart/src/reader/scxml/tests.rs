@@ -21,7 +21,7 @@ fn documents_are_refused_at_the_place_of_the_mistake() {
         "<scxml>\n  <state id='a'>\n    <transition event='e' target='bb'/>\n  </state>\n  <state id='bbb'/>\n</scxml>",
         &["3:35 error unknown-target: there is no state \"bb\""],
     );
-    check("<scxml>\n <state", &["2:2 error malformed: not XML: the root node was opened but never closed"]);
+    check("<scxml>\n <state", &["2:8 error malformed: not XML: the root node was opened but never closed"]);
     check(
         "<!DOCTYPE scxml>\n<scxml/>",
         &["1:1 error unsupported: a document type is not read: it could name files and entities"],
