@@ -16,7 +16,8 @@ use super::plan::{Change, plan};
 use super::residents::Live;
 use super::ties::Ties;
 use super::turn::{
-    Besides, Delivery, START_INDEX, Written, internal_id, retry_key, timer_key, turn_of, turn_seed,
+    Besides, Delivery, START_INDEX, STARTED_INDEX, Written, internal_id, retry_key, timer_key, turn_of,
+    turn_seed,
 };
 use crate::address::Address;
 use crate::behaviour::{Effect, Fault, Next};
@@ -92,7 +93,7 @@ impl Live {
         }
         let (Some(links), Some(number)) = (&self.row.links, event.number()) else { return false };
         if event.is_told() {
-            let name = event.name.splitn(3, '.').nth(2).unwrap_or_default();
+            let name = event.child_name().unwrap_or_default();
             return links.child(name).is_some_and(|child| child.link > number);
         }
         let child = links.children.iter().rev().find(|child| child.address == *sender);
@@ -188,8 +189,7 @@ impl Node {
         let (now, position) = (self.now, self.position + 1);
         let live = self.residents.live(address).expect("the instance was hydrated");
         let mut ties = Ties::of(live, now);
-        let sends = ties.let_go(position);
-        ties.links.stopping = false;
+        let sends = ties.forget_earlier(position);
         let row = Instance {
             version: definition.id.version.clone(),
             incarnation: live.row.incarnation + 1,
@@ -326,6 +326,3 @@ impl Node {
         Wish { by: None, id, source: Source::Direct }
     }
 }
-
-/// The number of what tells a parent that an operator has restarted its child.
-const STARTED_INDEX: u64 = 2050;
