@@ -78,6 +78,10 @@ impl Behaviour for Chart {
             run.system_variables();
             run.show_event();
         }
+        if let Some(at) = arrival.from.filter(|_| arrival.silent) {
+            run.session_mut().invocations.remove(at);
+            return Ok(Handled::Took(chart.next(run, Some(before))?));
+        }
         let heard = run.hear(&arrival, event)?;
         if run.take(heard)? {
             return Ok(Handled::Took(chart.next(run, Some(before))?));
@@ -103,6 +107,7 @@ impl Behaviour for Chart {
         if !before.ended {
             let chart = before.chart(self)?;
             let mut run = chart.resume(before, Occurrence::nothing(turn.now), turn);
+            run.stopping = true;
             run.system_variables();
             run.leave_everything()?;
         }
@@ -265,6 +270,7 @@ impl Chart {
             session: state.session.clone(),
             to_invoke: SmallVec::new(),
             parent: turn.parent,
+            stopping: false,
             error_sendid: None,
         }
     }

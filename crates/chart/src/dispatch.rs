@@ -299,6 +299,10 @@ impl Run<'_> {
                 return self.raise_error("error.communication", fault, id);
             }
         };
+        // Whoever stops a machine does not want to hear of it any more.
+        if self.stopping && to.address.as_ref().is_some_and(|to| Some(to) == self.parent) {
+            return Ok(());
+        }
         let data = json_of(&value).map_err(|message| mistake(message, &send.place))?;
         let data = match &id {
             Some(id) if to.knows_envelopes => session::with_sendid(&data, id),
@@ -367,7 +371,7 @@ impl Run<'_> {
         }
         if let Some(invocation) = target.strip_prefix("#_") {
             let invocations = self.session.iter().flat_map(|session| &session.invocations);
-            let found = invocations.into_iter().find(|one| &*one.id == invocation);
+            let found = invocations.into_iter().find(|one| &*one.id == invocation && !one.cancelled);
             return found.map(|one| one.address.clone()).ok_or(Unreachable::Nobody).and_then(somebody);
         }
         Address::parse(target).map_err(|_| Unreachable::NoTarget).and_then(somebody)

@@ -137,7 +137,14 @@ impl Run<'_> {
             orphan: Orphan::Stop,
         };
         self.effect(spawn, &invoke.place)?;
-        self.session_mut().invocations.push(Invocation { id, name, address, state, number });
+        self.session_mut().invocations.push(Invocation {
+            id,
+            name,
+            address,
+            state,
+            number,
+            cancelled: false,
+        });
         Ok(())
     }
 
@@ -149,7 +156,10 @@ impl Run<'_> {
 
     /// What the kernel calls the child: as the chart does, unless it has another one of that name.
     fn child_name(&self, id: &Arc<str>, serial: u64) -> Arc<str> {
-        let taken = self.session.iter().any(|session| session.invocations.iter().any(|one| one.name == *id));
+        let taken = self
+            .session
+            .iter()
+            .any(|session| session.invocations.iter().any(|one| one.name == *id && !one.cancelled));
         let fits = !id.is_empty() && id.len() <= CHILD_NAME_BYTES_MAX && !id.chars().any(char::is_control);
         if !taken && fits { id.clone() } else { Arc::from(format!("invoke.{serial}")) }
     }
@@ -157,24 +167,23 @@ impl Run<'_> {
     /// Stops what was invoked in a state that is left.
     pub(crate) fn cancel_invocations(&mut self, state: StateIndex) -> Result<(), Fault> {
         self.to_invoke.retain(|one| *one != state);
+        let concerns = |one: &Invocation| one.state == state && !one.cancelled;
         let Some(session) = &self.session else { return Ok(()) };
-        if session.invocations.iter().all(|one| one.state != state) {
+        let names: Vec<Arc<str>> =
+            session.invocations.iter().filter(|one| concerns(one)).map(|one| one.name.clone()).collect();
+        if names.is_empty() {
             return Ok(());
         }
-        let session = self.session_mut();
-        let (left, kept) =
-            std::mem::take(&mut session.invocations).into_iter().partition(|one| one.state == state);
-        session.invocations = kept;
-        let left: Vec<Invocation> = left;
-        left.into_iter()
-            .try_for_each(|one| self.effect(Effect::Stop { child: one.name, kill: false }, "invoke"))
+        let invocations = &mut self.session_mut().invocations;
+        invocations.iter_mut().filter(|one| concerns(one)).for_each(|one| one.cancelled = true);
+        names.into_iter().try_for_each(|child| self.effect(Effect::Stop { child, kill: false }, "invoke"))
     }
 
     /// What invocations have to do with the current event before any state takes it. Says whether there was anything.
     pub(crate) fn hear(&mut self, arrival: &Arrival, event: &Event) -> Result<bool, Fault> {
         let Some(session) = self.session.clone() else { return Ok(false) };
         let mut heard = false;
-        for (at, one) in session.invocations.iter().enumerate() {
+        for (at, one) in session.invocations.iter().enumerate().filter(|(_, one)| !one.cancelled) {
             let chart: &Chart = self.chart;
             let Some(invoke) = chart.state(one.state).invokes.get(usize::from(one.number)) else { continue };
             if arrival.from == Some(at) && !invoke.finalize.is_empty() {

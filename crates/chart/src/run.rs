@@ -103,6 +103,8 @@ pub(crate) struct Run<'a> {
     pub(crate) to_invoke: SmallVec<[StateIndex; 2]>,
     /// Who has spawned the instance.
     pub(crate) parent: Option<&'a Address>,
+    /// Is the machine being stopped from outside?
+    pub(crate) stopping: bool,
     /// The id of the send that an error is about.
     pub(crate) error_sendid: Option<Arc<str>>,
 }

@@ -94,6 +94,8 @@ pub(crate) struct Invocation {
     /// The state that it was invoked in, and its number there.
     pub(crate) state: StateIndex,
     pub(crate) number: u16,
+    /// Was its state left? What it had sent before is still heard.
+    pub(crate) cancelled: bool,
 }
 
 /// What is wrapped around data begins so.
@@ -132,6 +134,8 @@ pub(crate) struct Arrival {
     pub(crate) from: Option<usize>,
     /// Was that its last one?
     pub(crate) ends: bool,
+    /// Is it nothing but the end of a machine that was cancelled?
+    pub(crate) silent: bool,
 }
 
 /// What an event means to an instance; none when it is nothing that a machine is told of.
@@ -160,9 +164,13 @@ pub(crate) fn arrival(session: Option<&Session>, own: &Address, event: &Event) -
     let id = &invocations[from].id;
     match what {
         "started" => return None,
+        "exited" | "faulted" if invocations[from].cancelled && !is_final(event) => {
+            arrival.ends = true;
+            arrival.silent = true;
+        }
         "exited" => {
             let told = crate::content::value_of(&event.data).unwrap_or_default();
-            if told.field("how").and_then(Value::as_str) == Some("final") {
+            if is_final(event) {
                 arrival.name = Some(Arc::from(format!("done.invoke.{id}")));
                 arrival.data = Some(told.field("output").cloned().unwrap_or_default());
             } else {
@@ -177,6 +185,12 @@ pub(crate) fn arrival(session: Option<&Session>, own: &Address, event: &Event) -
         _ => {}
     }
     Some(arrival)
+}
+
+/// Has the machine come to its end by itself?
+fn is_final(event: &Event) -> bool {
+    let told = crate::content::value_of(&event.data).unwrap_or_default();
+    told.field("how").and_then(Value::as_str) == Some("final")
 }
 
 /// What the id of an invoked machine is made of: its parent's id and a number.

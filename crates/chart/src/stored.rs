@@ -246,6 +246,7 @@ fn write_session(out: &mut Vec<u8>, session: &Session) {
         write_text(out, one.address.as_str());
         write(out, u64::from(one.state));
         write(out, u64::from(one.number));
+        write(out, u64::from(one.cancelled));
     }
     write(out, session.bound.len() as u64);
     session.bound.iter().for_each(|state| write(out, u64::from(*state)));
@@ -262,7 +263,8 @@ fn read_session(input: &mut &[u8], session: &mut Session) -> Result<(), &'static
         let address = Address::parse(&read_text(input)?).map_err(|_| "stored address is malformed")?;
         let state = StateIndex::try_from(read(input)?).map_err(|_| unknown)?;
         let number = u16::try_from(read(input)?).map_err(|_| unknown)?;
-        session.invocations.push(Invocation { id, name, address, state, number });
+        let cancelled = read(input)? == 1;
+        session.invocations.push(Invocation { id, name, address, state, number, cancelled });
     }
     for _ in 0..read(input)? {
         let state = StateIndex::try_from(read(input)?).map_err(|_| unknown)?;
