@@ -186,9 +186,15 @@ impl<'a> Reader<'a> {
 /// Two of the targets that cannot be active together, the first in document order first.
 pub(super) fn apart(states: &[ModelState], targets: &[StateIndex]) -> Option<(StateIndex, StateIndex)> {
     let state = |at: StateIndex| &states[usize::from(at)];
+    // A history stands for what is in its parent.
+    let meant = |at: StateIndex| match state(at).kind {
+        StateKind::History { .. } => state(at).parent.unwrap_or(at),
+        _ => at,
+    };
     for (at, one) in targets.iter().enumerate() {
         for other in &targets[at + 1..] {
-            let (low, high) = (*one.min(other), *one.max(other));
+            let (one, other) = (meant(*one), meant(*other));
+            let (low, high) = (one.min(other), one.max(other));
             let nested = high < state(low).end;
             let mut common = low;
             while high >= state(common).end {
