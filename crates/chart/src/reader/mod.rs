@@ -5,6 +5,7 @@
 
 mod contents;
 mod fields;
+mod invokes;
 pub(crate) mod scxml;
 mod shapes;
 mod states;

@@ -71,3 +71,88 @@ fn what_cannot_be_traced_is_told() {
     }
     assert!(answer("nonsense").contains("\"error\""));
 }
+
+/// Runs a native machine with others that it can invoke; answers labels and log for each step.
+#[track_caller]
+fn native(main: &str, others: &[(&str, &str)], events: &[&str]) -> Vec<String> {
+    let mut machine = super::Machine::new(main, true).expect("a machine");
+    for (name, text) in others {
+        machine.define(name, text).expect("another machine");
+    }
+    let mut lines = Vec::new();
+    let step = machine.start().expect("it starts");
+    lines.push(format!("{} | {}", machine.labels().join(" "), step.log.join(" ")).trim().to_owned());
+    for event in events {
+        let (name, data) = event.split_once(' ').unwrap_or((event, "null"));
+        let data = everstate_kernel::Json::parse(data).expect("JSON");
+        let stimulus = match name.strip_prefix("@+") {
+            Some(span) => super::Stimulus::Advance(span.parse().expect("milliseconds")),
+            None => super::Stimulus::Event(name.into(), data),
+        };
+        let step = machine.step(stimulus).expect("a step");
+        lines.push(format!("{} | {}", machine.labels().join(" "), step.log.join(" ")).trim().to_owned());
+    }
+    lines
+}
+
+const PARENT: &str = "
+name: parent
+initial: idle
+context: {got: null}
+states:
+  idle: {on: {go: busy, missing: lost}}
+  busy:
+    invoke:
+      src: worker
+      id: w
+      input: {n: 20}
+      onDone: {target: idle, actions: {log: 'done ${event.sum}'}}
+      onError: {target: failed, actions: {log: error}}
+    on:
+      more: {actions: {send: {event: add, to: '#_w', data: {n: 1}}}}
+      stop: idle
+      progress: {actions: {log: 'at ${event.sum}'}}
+  lost: {invoke: {src: nobody, onError: failed}}
+  failed: {type: final}
+";
+
+const WORKER: &str = "
+name: worker
+initial: on
+context: {n: 0, sum: 0}
+states:
+  on:
+    entry: {log: 'begins with ${context.n}'}
+    exit: [{log: bye}, {send: {event: progress, to: '#_parent', data: {sum: 0}}}]
+    on:
+      add:
+        - {guard: context.sum > 0, target: off}
+        - actions:
+            - assign: {sum: context.sum + context.n + event.n}
+            - send: {event: progress, to: '#_parent', data: {sum: context.sum}}
+  off: {type: final, output: {sum: context.sum}}
+";
+
+#[test]
+fn a_native_machine_invokes_others_and_hears_of_their_end() {
+    let lines = native(PARENT, &[("worker", WORKER)], &["go", "more", "more", "go", "stop", "missing"]);
+    assert_eq!(
+        lines,
+        [
+            "idle |",
+            "busy | begins with 20",
+            "busy | at 21",
+            "idle | bye at 0 done 21",
+            "busy | begins with 20",
+            "idle | bye",
+            "failed |",
+        ]
+    );
+}
+
+#[test]
+fn a_machine_that_invokes_itself_comes_to_an_end() {
+    let text = "name: m\ninitial: a\nstates: {a: {invoke: {src: m, onError: b}}, b: {type: final}}";
+    let lines = native(text, &[], &["@+1"]);
+    assert_eq!(lines, ["a |", "a |"]);
+}
