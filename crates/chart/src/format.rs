@@ -69,9 +69,7 @@ const fn key(name: &'static str, takes: Takes, doc: &'static str) -> Key {
 /// What happens to events that nobody takes.
 pub const UNHANDLED: &[&str] = &["reject", "ignore", "defer", "fail"];
 
-const INVOKE: Takes = Takes::Unsupported(
-    "invoked machines come with supervision; until then send an event to another machine and wait for its reply",
-);
+static INVOKE: Takes = Takes::OneOrMore(&Takes::Map(&INVOKED));
 const UNHANDLED_DOC: &str = "What happens to an event that no active state takes: `reject` (the sender is told), `ignore`, `defer` (kept until the active states change) or `fail` (a fault). The innermost active state that says something counts.";
 
 /// The whole definition.
@@ -326,6 +324,47 @@ pub static TRANSITION: Object = Object {
     ],
 };
 
+/// An invoked machine.
+pub static INVOKED: Object = Object {
+    name: "invoke",
+    doc: "A machine that is started when the state is entered (and still active when the turn ends), and stopped when it is left. It is a child of this instance; `to: '#_ID'` sends to it, `to: '#_parent'` sends from it.",
+    keys: &[
+        key(
+            "src",
+            Takes::Template,
+            "The name of its definition, or `NAME:VERSION`; without a version the greatest one.",
+        ),
+        key(
+            "id",
+            Takes::Text,
+            "What it is called here, in `#_ID` and in its events. Default: its number in the state and the state's path, such as `0.open.waiting`.",
+        ),
+        key("input", Takes::Value, "What it is started with."),
+        key(
+            "onDone",
+            TRANSITIONS,
+            "Transitions when it has ended; `event` is its output. The event is named `done.invoke.ID`.",
+        ),
+        key(
+            "onError",
+            TRANSITIONS,
+            "Transitions when it could not be started, gave up, or was stopped by somebody else. The event is named `error.invoke.ID`.",
+        ),
+        key("autoForward", Takes::Bool, "Whether it gets a copy of every event that comes from outside."),
+        key("meta", Takes::Anything, "Anything for other tools; not looked into."),
+        key(
+            "onSnapshot",
+            Takes::Unsupported("an invoked machine shows its state by the events that it sends"),
+            "Transitions on every change of the machine.",
+        ),
+        key(
+            "systemId",
+            Takes::Unsupported("send to the address of an instance, or to `#_ID`"),
+            "A name in the whole system.",
+        ),
+    ],
+};
+
 /// A guard that is more than an expression.
 pub static GUARD: Object = Object {
     name: "guard",
@@ -427,8 +466,20 @@ pub static SEND: Object = Object {
 };
 
 /// Every kind of map, in the order of the reference.
-pub static OBJECTS: &[&Object] =
-    &[&DEFINITION, &STATE, &TRANSITION, &INITIAL, &GUARD, &ACTION, &RAISE, &SEND, &EVENT, &SHAPE, &RETRY];
+pub static OBJECTS: &[&Object] = &[
+    &DEFINITION,
+    &STATE,
+    &TRANSITION,
+    &INITIAL,
+    &INVOKED,
+    &GUARD,
+    &ACTION,
+    &RAISE,
+    &SEND,
+    &EVENT,
+    &SHAPE,
+    &RETRY,
+];
 
 impl Object {
     /// The key of that name.
