@@ -37,6 +37,9 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
+    /// What its active state can be called.
+    pub const STATES: [&'static str; 5] = ["starting", "watching", "restarting", "stopping", "giving-up"];
+
     /// A supervisor with this plan. The plan of a definition is read by [`Supervisor::from_json`], which checks it.
     pub fn new(plan: Plan) -> Supervisor {
         Supervisor { plan }

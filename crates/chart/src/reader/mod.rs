@@ -9,6 +9,7 @@ mod invokes;
 pub(crate) mod scxml;
 mod shapes;
 mod states;
+mod supervisor;
 mod targets;
 mod transitions;
 
@@ -20,8 +21,9 @@ use crate::finding::{Code, Finding, Severity};
 use crate::format;
 use crate::model::{DeclaredEvent, Model, ModelState, Unhandled};
 use crate::value::Value;
-use everstate_kernel::{Create, Definition, DefinitionId, Durability, Policy, Retry, Span};
+use everstate_kernel::{Create, Definition, DefinitionId, Durability, Park, Policy, Retry, Span};
 use fields::Fields;
+pub use supervisor::SupervisorDefinition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -99,12 +101,30 @@ fn read_tree(file_name: &str, source: &str, root: &Node, restless: bool) -> Outc
     let mut reader = Reader::new(source);
     reader.restless = restless;
     let definition = reader.definition(file_name, root);
-    let mut findings = reader.findings;
+    let (definition, findings) = finished(definition, reader.findings);
+    Outcome { definition, findings }
+}
+
+/// What was read, unless one of the findings is an error, and the findings in the order of the text.
+fn finished<T>(definition: Option<T>, mut findings: Vec<Finding>) -> (Option<T>, Vec<Finding>) {
     findings.sort_by_key(|finding| (finding.span.start, finding.span.end, finding.code));
     findings.dedup();
     findings.truncate(FINDINGS_MAX);
     let usable = findings.iter().all(|finding| finding.severity != Severity::Error);
-    Outcome { definition: definition.filter(|_| usable), findings }
+    (definition.filter(|_| usable), findings)
+}
+
+/// Reads a supervisor; none when the text is of another sort.
+pub(crate) fn read_supervisor(
+    file_name: &str,
+    text: &str,
+) -> Option<(Option<SupervisorDefinition>, Vec<Finding>)> {
+    // Parsing costs as much as reading, and nearly all definitions are charts.
+    if !text.contains("supervisor") {
+        return None;
+    }
+    let root = document::parse(text).ok().filter(supervisor::is_supervisor)?;
+    Some(supervisor::read(file_name, text, &root))
 }
 
 /// What is known while a definition is read.
@@ -280,6 +300,9 @@ impl<'a> Reader<'a> {
         }
         if let Some(retention) = self.duration(fields, "retention", "") {
             policy.retention = retention;
+        }
+        if self.word(fields, "park", "") == Some("instance") {
+            policy.park = Park::Instance;
         }
         if let Some(entry) = fields.find("retry")
             && let Some(retry) = self.fields(&entry.value, &format::RETRY, "retry")

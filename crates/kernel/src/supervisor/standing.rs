@@ -1,6 +1,7 @@
 //! How things stand with a supervisor: where each child is, what is being done, and what was decided. This is its state,
 //! so it is what survives. It refuses to decide anything.
 
+use super::Supervisor;
 use super::plan::Plan;
 use crate::address::Address;
 use crate::behaviour::{Description, shortened};
@@ -147,12 +148,13 @@ impl Standing {
     }
 
     pub(super) fn labels(&self) -> Labels {
+        let [starting, watching, restarting, stopping, giving_up] = Supervisor::STATES;
         let word = match self.work {
-            Work::Watch if self.started < self.children.len() => "starting",
-            Work::Watch => "watching",
-            Work::Stop { then: Then::StartAgain(_), .. } | Work::Pause { .. } => "restarting",
-            Work::Stop { then: Then::End, .. } => "stopping",
-            Work::Stop { then: Then::GiveUp(_), .. } => "giving-up",
+            Work::Watch if self.started < self.children.len() => starting,
+            Work::Watch => watching,
+            Work::Stop { then: Then::StartAgain(_), .. } | Work::Pause { .. } => restarting,
+            Work::Stop { then: Then::End, .. } => stopping,
+            Work::Stop { then: Then::GiveUp(_), .. } => giving_up,
         };
         Labels::from([Arc::from(word)])
     }
