@@ -25,7 +25,7 @@ fn what_is_wrong_stands_in_its_place() {
         .iter()
         .map(|finding| format!("{}:{} {}", finding.line, finding.column, finding.path))
         .collect();
-    for place in ["3:11 strategy", "4:1 intensty", "6:5 children.0.kind", "7:28 children.1.restart"] {
+    for place in ["3:11 strategy", "4:1 intensty", "6:5 children.0.kind", "7:27 children.1.restart"] {
         assert!(found.iter().any(|one| one == place), "{place} is not in {found:#?} {findings:#?}");
     }
 }

@@ -66,8 +66,7 @@ impl Definitions {
 
 fn compile(record: &DefinitionRecord) -> Result<Arc<Definition>, StartError> {
     // A text that names no machine took its name from its file, so it is read under that name again.
-    let (machine, findings) =
-        everstate_chart::machine(&format!("{}.yaml", record.id.name), &record.source);
+    let (machine, findings) = everstate_chart::machine(&format!("{}.yaml", record.id.name), &record.source);
     match machine.filter(|machine| *machine.id() == record.id) {
         Some(machine) => Ok(Arc::new(machine.to_definition())),
         None => {

@@ -23,10 +23,10 @@ use crate::model::{DeclaredEvent, Model, ModelState, Unhandled};
 use crate::value::Value;
 use everstate_kernel::{Create, Definition, DefinitionId, Durability, Park, Policy, Retry, Span};
 use fields::Fields;
-pub use supervisor::SupervisorDefinition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
+pub use supervisor::SupervisorDefinition;
 
 /// Findings kept of one definition. Whoever has a thousand does not read the next.
 pub const FINDINGS_MAX: usize = 1_000;
