@@ -5,8 +5,8 @@
 use crate::contract::{Query, Reader};
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionId, DefinitionRecord, DeletedRecord, Errand, Event, EventId,
-    HistoryEntry, Instance, Json, Kept, Labels, Outcome, OutcomeRecord, Queued, Record, Rejection, RowRecord,
-    Sender, Sent, Serial, Source, Status, Time, Timer, TimerKey, Touches, TurnRecord,
+    HistoryEntry, Instance, Json, Kept, Labels, Links, Outcome, OutcomeRecord, Queued, Record, Rejection,
+    RowRecord, Sender, Sent, Serial, Source, Status, Time, Timer, TimerKey, Touches, TurnRecord, Watch,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -176,6 +176,10 @@ impl World {
         instance.last_event_at = Time(self.now);
         instance.version = Arc::from(if self.dice.one_in(9) { "v2" } else { &*instance.version });
         instance.status = if self.dice.one_in(6) { Status::Final(Json::NULL) } else { Status::Active };
+        instance.links = self.dice.one_in(4).then(|| {
+            let watch = Watch { address: address.clone(), number: Serial(position) };
+            Box::new(Links { depth: 1, watchers: vec![watch], ..Links::default() })
+        });
         let (timers_cleared, timers_set) = self.timers(&mut instance);
         let outcome = if self.dice.one_in(5) {
             let detail = "no".to_string();
@@ -278,7 +282,12 @@ impl World {
 
     fn sent(&mut self) -> Record {
         let number = Serial(self.serial());
-        Record::Sent(Sent { number, to: self.address(), event: self.event(), errand: Errand::Event })
+        let errand = match self.dice.below(4) {
+            0 => Errand::Stop { link: number, kill: true },
+            1 => Errand::Answer(number),
+            _ => Errand::Event,
+        };
+        Record::Sent(Sent { number, to: self.address(), event: self.event(), errand })
     }
 
     fn dead_letter(&mut self) -> Record {
