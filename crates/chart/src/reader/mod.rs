@@ -119,6 +119,8 @@ pub(crate) struct Reader<'a> {
     bodies: Vec<Fields<'a>>,
     /// What states are called in `in('…')` and by guards.
     state_names: BTreeMap<Arc<str>, StateIndex>,
+    /// The children of each state, sorted by name.
+    children_by_name: Vec<Vec<StateIndex>>,
     /// States by `id`.
     ids: BTreeMap<String, StateIndex>,
     machine: String,
@@ -144,6 +146,7 @@ impl<'a> Reader<'a> {
             states: Vec::new(),
             bodies: Vec::new(),
             state_names: BTreeMap::new(),
+            children_by_name: Vec::new(),
             ids: BTreeMap::new(),
             machine: String::new(),
             guard_names: BTreeMap::new(),

@@ -152,6 +152,13 @@ impl<'a> Reader<'a> {
 
     /// States can be asked for by path, by id, and by name where only one has it.
     fn name_states(&mut self) {
+        let name = |at: &StateIndex| self.states[usize::from(*at)].name.as_str();
+        let sorted = |children: &Vec<StateIndex>| {
+            let mut children = children.clone();
+            children.sort_by(|a, b| name(a).cmp(name(b)));
+            children
+        };
+        self.children_by_name = self.states.iter().map(|state| sorted(&state.children)).collect();
         let mut by_name: BTreeMap<&str, Option<StateIndex>> = BTreeMap::new();
         for (at, state) in self.states.iter().enumerate().skip(1) {
             let index = at as StateIndex;
