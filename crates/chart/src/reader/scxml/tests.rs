@@ -37,8 +37,8 @@ fn what_a_machine_may_meet_at_run_time_is_a_warning() {
     check(
         "<scxml><datamodel><data id='n' expr='1 +'/></datamodel>\n<state id='a'>\n<onentry><assign location='1x' expr='2'/></onentry>\n<transition event='e' cond=\"In('b')\" target='a'/></state></scxml>",
         &[
-            "1:42 warning failing-expression: expected an expression, found the end; error.execution will tell the machine",
-            "3:29 warning failing-expression: \"1x\" is no place in the data; error.execution will tell the machine",
+            "1:41 warning failing-expression: expected a value, found the end; error.execution will tell the machine",
+            "3:28 warning failing-expression: \"1x\" is no place in the data; error.execution will tell the machine",
             "4:32 warning failing-expression: there is no state \"b\", so it is never active",
         ],
     );
