@@ -172,7 +172,8 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         // A link to a folder could lead in a circle.
         let folder = path.symlink_metadata().is_ok_and(|kind| kind.is_dir());
-        let fits = matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml" | "json" | "scxml"));
+        let fits =
+            matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml" | "json" | "scxml"));
         if hidden {
             continue;
         } else if folder {
