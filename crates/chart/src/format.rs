@@ -164,6 +164,35 @@ pub static DEFINITION: Object = Object {
     ],
 };
 
+/// A flat definition.
+pub static FLAT: Object = Object {
+    name: "flat",
+    doc: "A machine as a list of states and transitions, as configurations of go-statemachine are written. A definition is taken for one when its `states` are a list. The first transition that fits is taken; an event that none fits is rejected.",
+    keys: &[
+        key("name", Takes::Text, "The name of the definition. Without it the file's name."),
+        key("version", Takes::Text, "Such as `v1` (the default)."),
+        key("states", Takes::List(&Takes::Text), "The states. Each is used in some transition."),
+        key(
+            "transitions",
+            Takes::List(&Takes::Map(&FLAT_TRANSITION)),
+            "The transitions, in the order in which they are tried.",
+        ),
+        key("starting_state", Takes::Text, "The state that an instance begins in."),
+        key("startingState", Takes::Text, "The same, as JSON of protobuf writes it."),
+    ],
+};
+
+/// A transition of a flat definition.
+pub static FLAT_TRANSITION: Object = Object {
+    name: "flat transition",
+    doc: "A transition of a [flat](#flat) definition.",
+    keys: &[
+        key("from", Takes::Text, "The state that it leaves."),
+        key("to", Takes::Text, "The state that it enters."),
+        key("event", Takes::Text, "The event that it takes."),
+    ],
+};
+
 /// How faults are retried.
 pub static RETRY: Object = Object {
     name: "retry",
@@ -573,6 +602,8 @@ pub static OBJECTS: &[&Object] = &[
     &SUPERVISOR,
     &SUPERVISED,
     &BACKOFF,
+    &FLAT,
+    &FLAT_TRANSITION,
 ];
 
 impl Object {

@@ -46,6 +46,9 @@ pub(crate) enum Source {
     Document(Formula),
 }
 
+/// The name of a definition, a version, and what is given to the machine.
+type Spawned = (Arc<str>, Option<Arc<str>>, Json);
+
 impl Invoke {
     /// Everything in it that is computed, without its actions.
     pub(crate) fn visit(&self, visit: &mut dyn FnMut(&Code)) {
@@ -94,33 +97,7 @@ impl Run<'_> {
         }
         let value = self.payload(&invoke.payload)?;
         let data = json_of(&value).map_err(|message| mistake(message, &invoke.place))?;
-        let own_kind: Arc<str> = Arc::from(self.instance.address.kind());
-        let own_version: Arc<str> = Arc::from(self.instance.version);
-        let (kind, version, data) = match &invoke.source {
-            Source::Definition(source) => {
-                let source = self.text(source)?;
-                let (kind, version) = definition_of(&source).ok_or_else(|| {
-                    mistake(format!("{source:?} is not the name of a definition"), &invoke.place)
-                })?;
-                (kind, version, data)
-            }
-            Source::Inline(at) => {
-                let program = self
-                    .session
-                    .as_deref()
-                    .map_or(Program::Main.inside(*at), |session| session.program.inside(*at));
-                (own_kind, Some(own_version), session::enveloped(&program, &data))
-            }
-            Source::Document(formula) => {
-                let document = self.value(formula)?;
-                let Value::String(text) = &document else {
-                    let what = document.type_name();
-                    return Err(mistake(format!("a document is text, this is {what}"), &invoke.place));
-                };
-                let program = serde_json::json!({"document": &**text});
-                (own_kind, Some(own_version), session::enveloped(&program, &data))
-            }
-        };
+        let (kind, version, data) = self.invoked(invoke, data)?;
         let child_id = session::child_id(self.instance.address, serial);
         let address = self.beside(&kind, &child_id).ok_or_else(|| {
             let message =
@@ -146,6 +123,37 @@ impl Run<'_> {
             cancelled: false,
         });
         Ok(())
+    }
+
+    /// Which definition is spawned, of which version, and with what.
+    fn invoked(&mut self, invoke: &Invoke, data: Json) -> Result<Spawned, Fault> {
+        let own_kind: Arc<str> = Arc::from(self.instance.address.kind());
+        let own_version: Arc<str> = Arc::from(self.instance.version);
+        Ok(match &invoke.source {
+            Source::Definition(source) => {
+                let source = self.text(source)?;
+                let (kind, version) = definition_of(&source).ok_or_else(|| {
+                    mistake(format!("{source:?} is not the name of a definition"), &invoke.place)
+                })?;
+                (kind, version, data)
+            }
+            Source::Inline(at) => {
+                let program = self
+                    .session
+                    .as_deref()
+                    .map_or(Program::Main.inside(*at), |session| session.program.inside(*at));
+                (own_kind, Some(own_version), session::enveloped(&program, &data))
+            }
+            Source::Document(formula) => {
+                let document = self.value(formula)?;
+                let Value::String(text) = &document else {
+                    let what = document.type_name();
+                    return Err(mistake(format!("a document is text, this is {what}"), &invoke.place));
+                };
+                let program = serde_json::json!({"document": &**text});
+                (own_kind, Some(own_version), session::enveloped(&program, &data))
+            }
+        })
     }
 
     fn beside(&self, kind: &str, id: &str) -> Option<Address> {

@@ -97,6 +97,45 @@ pub(crate) struct ModelState {
     pub(crate) place: String,
 }
 
+impl ModelState {
+    /// A state without anything in it yet. The parent's path and the name make its own.
+    pub(crate) fn new(
+        name: &str,
+        kind: StateKind,
+        parent: Option<(StateIndex, &str)>,
+        index: StateIndex,
+        span: Range<usize>,
+    ) -> ModelState {
+        let path = match parent {
+            None => String::new(),
+            Some((_, "")) => name.to_owned(),
+            Some((_, outer)) => format!("{outer}.{name}"),
+        };
+        ModelState {
+            name: name.to_owned(),
+            id: path.clone(),
+            path,
+            parent: parent.map(|(index, _)| index),
+            end: index + 1,
+            children: Vec::new(),
+            kind,
+            initial: None,
+            transitions: Vec::new(),
+            entry: Vec::new(),
+            exit: Vec::new(),
+            output: None,
+            donedata: None,
+            invokes: Vec::new(),
+            has_id: false,
+            unhandled: None,
+            description: None,
+            tags: Vec::new(),
+            span,
+            place: String::new(),
+        }
+    }
+}
+
 /// What lets a transition fire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trigger {

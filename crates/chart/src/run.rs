@@ -481,7 +481,8 @@ impl Run<'_> {
         let chart = self.chart;
         let row = chart.state(enter.state);
         // A transition to the state that it stays in begins its sub-states anew, and not the state itself.
-        if !self.configuration.contains(enter.state) {
+        let active = self.configuration.contains(enter.state);
+        if !active {
             self.configuration.insert(enter.state);
             if !row.invokes.is_empty() {
                 self.to_invoke.push(enter.state);
@@ -499,6 +500,10 @@ impl Run<'_> {
                 };
                 self.effect(timer, &row.path)?;
             }
+        }
+        // The recommendation's algorithm enters the states around one that a history remembers, whether they were left or
+        // not, and so do we where it counts.
+        if !active || chart.rules.is_some() {
             self.act(&row.entry)?;
         }
         if enter.initially

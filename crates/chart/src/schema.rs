@@ -11,13 +11,13 @@ use std::fmt::Write;
 pub fn schema() -> String {
     let mut definitions = Map::new();
     for object in OBJECTS {
-        definitions.insert(object.name.to_owned(), object_schema(object));
+        definitions.insert(object.name.replace(' ', "-"), object_schema(object));
     }
     let whole = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://everstate.dev/schema/definition.json",
         "title": "Everstate definition",
-        "anyOf": [{"$ref": "#/$defs/definition"}, {"$ref": "#/$defs/supervisor"}],
+        "anyOf": [{"$ref": "#/$defs/definition"}, {"$ref": "#/$defs/flat"}, {"$ref": "#/$defs/supervisor"}],
         "$defs": definitions,
     });
     let mut text = serde_json::to_string_pretty(&whole).unwrap_or_default();
@@ -59,7 +59,7 @@ fn takes_schema(takes: &Takes) -> Value {
         Takes::Map(object) if object.name == "state" => {
             json!({"anyOf": [{"$ref": "#/$defs/state"}, {"type": "null"}]})
         }
-        Takes::Map(object) => json!({"$ref": format!("#/$defs/{}", object.name)}),
+        Takes::Map(object) => json!({"$ref": format!("#/$defs/{}", object.name.replace(' ', "-"))}),
         Takes::Names(inner) => {
             json!({"type": "object", "additionalProperties": nullable(takes_schema(inner))})
         }
@@ -147,7 +147,7 @@ fn takes_text(takes: &Takes) -> String {
         Takes::Number => "number".into(),
         Takes::Duration => "duration".into(),
         Takes::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
-        Takes::Map(object) => format!("[{}](#{})", object.name, object.name),
+        Takes::Map(object) => format!("[{}](#{})", object.name, object.name.replace(' ', "-")),
         Takes::Names(inner) => format!("map from names: {}", takes_text(inner)),
         Takes::List(inner) => format!("list: {}", takes_text(inner)),
         Takes::OneOrMore(inner) => format!("{}, or a list", takes_text(inner)),
@@ -165,7 +165,11 @@ mod tests {
         let schema: Value = serde_json::from_str(&schema()).expect("JSON");
         let reference = reference();
         for object in OBJECTS {
-            assert!(schema["$defs"][object.name]["properties"].is_object(), "{}", object.name);
+            assert!(
+                schema["$defs"][object.name.replace(' ', "-")]["properties"].is_object(),
+                "{}",
+                object.name
+            );
             assert!(reference.contains(&format!("\n## {}\n", object.name)), "{}", object.name);
             for key in object.keys {
                 assert!(reference.contains(&format!("| `{}` |", key.name)), "{}", key.name);

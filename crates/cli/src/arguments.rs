@@ -141,6 +141,7 @@ impl Shared {
 pub(crate) enum Command {
     Serve(commands::serve::Serve),
     Check(commands::check::Check),
+    Trace(commands::trace::Trace),
     Put(commands::put::Put),
     Definitions(commands::definitions::Definitions),
     Definition(commands::definition::Definition),

@@ -157,7 +157,7 @@ pub(crate) fn definition_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failur
             "no-definitions",
             format!("there is no definition in {}", folders.join(", ")),
         )
-        .hint("definitions are files that end in .yaml, .yml or .json"));
+        .hint("definitions are files that end in .yaml, .yml, .json or .scxml"));
     }
     Ok(files)
 }
@@ -172,7 +172,8 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         // A link to a folder could lead in a circle.
         let folder = path.symlink_metadata().is_ok_and(|kind| kind.is_dir());
-        let fits = matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml" | "json"));
+        let fits =
+            matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml" | "json" | "scxml"));
         if hidden {
             continue;
         } else if folder {

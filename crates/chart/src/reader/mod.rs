@@ -5,6 +5,7 @@
 
 mod contents;
 mod fields;
+mod flat;
 mod invokes;
 pub(crate) mod scxml;
 mod shapes;
@@ -100,7 +101,8 @@ fn read_as(file_name: &str, text: &str, restless: bool) -> Outcome {
 fn read_tree(file_name: &str, source: &str, root: &Node, restless: bool) -> Outcome {
     let mut reader = Reader::new(source);
     reader.restless = restless;
-    let definition = reader.definition(file_name, root);
+    let definition =
+        if flat::is_flat(root) { reader.flat(file_name, root) } else { reader.definition(file_name, root) };
     let (definition, findings) = finished(definition, reader.findings);
     Outcome { definition, findings }
 }
@@ -137,6 +139,8 @@ pub(crate) struct Reader<'a> {
     bodies: Vec<Fields<'a>>,
     /// What states are called in `in('…')` and by guards.
     state_names: BTreeMap<Arc<str>, StateIndex>,
+    /// The children of each state, sorted by name.
+    children_by_name: Vec<Vec<StateIndex>>,
     /// States by `id`.
     ids: BTreeMap<String, StateIndex>,
     machine: String,
@@ -162,6 +166,7 @@ impl<'a> Reader<'a> {
             states: Vec::new(),
             bodies: Vec::new(),
             state_names: BTreeMap::new(),
+            children_by_name: Vec::new(),
             ids: BTreeMap::new(),
             machine: String::new(),
             guard_names: BTreeMap::new(),
@@ -196,7 +201,11 @@ impl<'a> Reader<'a> {
 
     fn definition(&mut self, file_name: &str, root: &'a Node) -> Option<ChartDefinition> {
         let fields = self.fields(root, &format::DEFINITION, "")?;
-        let id = self.identity(file_name, &fields, root);
+        let name = fields.find("name").or_else(|| fields.find("id"));
+        let id = self.identity(file_name, name, fields.find("version"), root);
+        if let Some(id) = fields.find("id").and_then(|entry| entry.value.text()) {
+            self.machine = id.to_owned();
+        }
         let policy = self.policy(&fields);
         let description = self.text_of(&fields, "description", "").map(Arc::from);
         let tags = self.tags(&fields, "");
@@ -246,16 +255,20 @@ impl<'a> Reader<'a> {
         Some(ChartDefinition { id, policy, chart, description, tags })
     }
 
-    fn identity(&mut self, file_name: &str, fields: &Fields<'a>, root: &Node) -> Option<DefinitionId> {
+    fn identity(
+        &mut self,
+        file_name: &str,
+        name: Option<&'a Entry>,
+        version_entry: Option<&'a Entry>,
+        root: &Node,
+    ) -> Option<DefinitionId> {
         let stem = file_name.rsplit(['/', '\\']).next().unwrap_or("");
         let stem = stem.split('.').next().unwrap_or("");
-        let (name, span) = match (fields.find("name"), fields.find("id")) {
-            (Some(entry), _) | (None, Some(entry)) => {
-                (self.text(entry, &entry.key)?.to_owned(), entry.value.span.clone())
-            }
-            (None, None) => (stem.to_owned(), root.span.start..root.span.start),
+        let (name, span) = match name {
+            Some(entry) => (self.text(entry, &entry.key)?.to_owned(), entry.value.span.clone()),
+            None => (stem.to_owned(), root.span.start..root.span.start),
         };
-        let version = match fields.find("version") {
+        let version = match version_entry {
             Some(entry) => match entry.value.text() {
                 Some(version) => version.to_owned(),
                 None if matches!(entry.value.kind, Kind::Int(_) | Kind::Double(_)) => {
@@ -268,15 +281,12 @@ impl<'a> Reader<'a> {
             },
             None => "v1".to_owned(),
         };
-        self.machine = match fields.find("id").and_then(|entry| entry.value.text()) {
-            Some(id) => id.to_owned(),
-            None => name.clone(),
-        };
+        self.machine = name.clone();
         match DefinitionId::new(&name, &version) {
             Ok(id) => Some(id),
             Err(message) => {
                 let at_version = DefinitionId::new(&name, "v1").is_ok();
-                let entry = fields.find("version").filter(|_| at_version);
+                let entry = version_entry.filter(|_| at_version);
                 let span = entry.map_or(span, |entry| entry.value.span.clone());
                 let path = if at_version { "version" } else { "name" };
                 self.report(Code::BadValue, span, path, message, "");

@@ -17,7 +17,7 @@ impl<'a> Reader<'a> {
     /// Numbers all states, with their kinds and names.
     pub(super) fn outline(&mut self, root: Fields<'a>) {
         let span = 0..0;
-        self.add_state("", "", None, &root, span);
+        self.add_state("", None, &root, span);
         self.bodies.push(root.clone());
         self.outline_children(0, &root, 1);
         if self.states[0].kind == StateKind::Atomic {
@@ -36,7 +36,6 @@ impl<'a> Reader<'a> {
     fn add_state(
         &mut self,
         name: &str,
-        path: &str,
         parent: Option<StateIndex>,
         fields: &Fields<'a>,
         span: std::ops::Range<usize>,
@@ -48,28 +47,9 @@ impl<'a> Reader<'a> {
             Some(parent) => format!("{}.states.{name}", self.states[usize::from(parent)].place),
         };
         let kind = self.kind(fields, &place, parent.is_none());
-        self.states.push(ModelState {
-            name: name.to_owned(),
-            path: path.to_owned(),
-            id: path.to_owned(),
-            parent,
-            end: index + 1,
-            children: Vec::new(),
-            kind,
-            initial: None,
-            transitions: Vec::new(),
-            entry: Vec::new(),
-            exit: Vec::new(),
-            output: None,
-            donedata: None,
-            invokes: Vec::new(),
-            has_id: false,
-            unhandled: None,
-            description: None,
-            tags: Vec::new(),
-            span,
-            place,
-        });
+        let outer = parent.map(|parent| (parent, self.states[usize::from(parent)].path.as_str()));
+        let state = ModelState::new(name, kind, outer, index, span);
+        self.states.push(ModelState { place, ..state });
         index
     }
 
@@ -144,8 +124,7 @@ impl<'a> Reader<'a> {
                     fields.unwrap_or_else(|| Fields::empty(&format::STATE))
                 }
             };
-            let path = join(&self.states[usize::from(parent)].path, &entry.key);
-            let index = self.add_state(&entry.key, &path, Some(parent), &body, entry.key_span.clone());
+            let index = self.add_state(&entry.key, Some(parent), &body, entry.key_span.clone());
             self.bodies.push(body.clone());
             self.states[usize::from(parent)].children.push(index);
             self.outline_children(index, &body, depth + 1);
@@ -173,6 +152,13 @@ impl<'a> Reader<'a> {
 
     /// States can be asked for by path, by id, and by name where only one has it.
     fn name_states(&mut self) {
+        let name = |at: &StateIndex| self.states[usize::from(*at)].name.as_str();
+        let sorted = |children: &Vec<StateIndex>| {
+            let mut children = children.clone();
+            children.sort_by(|a, b| name(a).cmp(name(b)));
+            children
+        };
+        self.children_by_name = self.states.iter().map(|state| sorted(&state.children)).collect();
         let mut by_name: BTreeMap<&str, Option<StateIndex>> = BTreeMap::new();
         for (at, state) in self.states.iter().enumerate().skip(1) {
             let index = at as StateIndex;

@@ -53,7 +53,8 @@ pub(super) fn read(
 impl<'a> Reader<'a> {
     fn supervisor(&mut self, file_name: &str, root: &'a Node) -> Option<SupervisorDefinition> {
         let fields = self.fields(root, &format::SUPERVISOR, "")?;
-        let id = self.identity(file_name, &fields, root);
+        let name = fields.find("name").or_else(|| fields.find("id"));
+        let id = self.identity(file_name, name, fields.find("version"), root);
         let policy = self.policy(&fields);
         let description = self.text_of(&fields, "description", "").map(Arc::from);
         let plan: Map<String, Value> = PLAN

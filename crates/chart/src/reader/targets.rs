@@ -17,8 +17,9 @@ impl<'a> Reader<'a> {
     /// The state at a path of names below another.
     fn below(&self, from: StateIndex, path: &str) -> Option<StateIndex> {
         path.split('.').try_fold(from, |at, name| {
-            let mut children = self.model_state(at).children.iter().copied();
-            children.find(|child| self.model_state(*child).name == name)
+            let children = self.children_by_name.get(usize::from(at))?;
+            let found = children.binary_search_by(|child| self.model_state(*child).name.as_str().cmp(name));
+            found.ok().map(|at| children[at])
         })
     }
 

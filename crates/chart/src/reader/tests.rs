@@ -317,3 +317,24 @@ fn names_versions_and_policies_are_read() {
         "3:19 bad-value: attempts must be 1 to 1000000, this is 0",
     );
 }
+
+#[test]
+fn flat_definitions_are_read_and_checked() {
+    check(
+        "name: o\nversion: v2\nstates: [a, b]\ntransitions:\n- {from: a, to: b, event: go}\n- {from: b, to: a, event: back}\nstarting_state: a\n",
+        "",
+    );
+    let json = r#"{"name":"o","states":["a","b"],"transitions":[{"from":"a","to":"b","event":"go"}],"startingState":"a"}"#;
+    check(json, "");
+    assert_eq!(read("x.json", json).definition.expect("a definition").id.to_string(), "o:v1");
+    check(
+        "states: [a, b, a, cc]\ntransitions:\n- {from: a, to: c, event: go}\n- {from: a, event: ''}\n",
+        "1:1 missing-initial: the definition does not say in which state it begins (add `starting_state: STATE`)
+         1:13 bad-value: no transition uses the state \"b\" (add a transition, or remove the state)
+         1:16 duplicate-state: the state \"a\" is here a second time (remove one)
+         1:19 bad-value: no transition uses the state \"cc\" (add a transition, or remove the state)
+         3:17 unknown-target: there is no state \"c\" (did you mean \"cc\"?)
+         4:3 missing-key: the transition has no \"to\" (add `to`)
+         4:20 bad-value: event name is empty",
+    );
+}

@@ -357,8 +357,6 @@ impl Document {
 
     fn write(&self, at: usize, out: &mut String) {
         let state = &self.states[at];
-        let ids =
-            |targets: &[usize]| targets.iter().map(|one| format!("s{one}")).collect::<Vec<_>>().join(" ");
         let tag = match state.kind {
             Kind::Machine => {
                 out.push_str(
@@ -407,24 +405,7 @@ impl Document {
                 let _ = write!(out, "</{tag}>");
             }
         }
-        for one in &state.transitions {
-            out.push_str("<transition");
-            if let Some(event) = &one.event {
-                let _ = write!(out, " event=\"{event}\"");
-            }
-            if let Some((state, negated)) = one.guard {
-                let _ = write!(out, " cond=\"{}In('s{state}')\"", if negated { "!" } else { "" });
-            }
-            if !one.targets.is_empty() {
-                let _ = write!(out, " target=\"{}\"", ids(&one.targets));
-            }
-            if one.internal {
-                out.push_str(" type=\"internal\"");
-            }
-            out.push('>');
-            write_actions(&one.actions, out);
-            out.push_str("</transition>");
-        }
+        state.transitions.iter().for_each(|one| write_transition(one, out));
         state.children.iter().for_each(|child| self.write(*child, out));
         let _ = writeln!(out, "</{tag}>");
     }
@@ -446,4 +427,27 @@ fn write_actions(actions: &[Action], out: &mut String) {
             ),
         };
     }
+}
+
+fn write_transition(one: &Transition, out: &mut String) {
+    out.push_str("<transition");
+    if let Some(event) = &one.event {
+        let _ = write!(out, " event=\"{event}\"");
+    }
+    if let Some((state, negated)) = one.guard {
+        let _ = write!(out, " cond=\"{}In('s{state}')\"", if negated { "!" } else { "" });
+    }
+    if !one.targets.is_empty() {
+        let _ = write!(out, " target=\"{}\"", ids(&one.targets));
+    }
+    if one.internal {
+        out.push_str(" type=\"internal\"");
+    }
+    out.push('>');
+    write_actions(&one.actions, out);
+    out.push_str("</transition>");
+}
+
+fn ids(targets: &[usize]) -> String {
+    targets.iter().map(|one| format!("s{one}")).collect::<Vec<_>>().join(" ")
 }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// Works without a server. Exits with 1 when there is an error, or, with --strict, a warning.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Files, or folders of them (*.yaml, *.yml, *.json)
+    /// Files, or folders of them (*.yaml, *.yml, *.json, *.scxml)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Let warnings count as errors

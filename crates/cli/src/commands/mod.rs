@@ -25,6 +25,7 @@ pub(crate) mod serve;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod trace;
 pub(crate) mod tree;
 pub(crate) mod why;
 
@@ -44,6 +45,7 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
     match arguments.command {
         Command::Serve(command) => command.run(&shared, output),
         Command::Check(command) => command.run(output),
+        Command::Trace(command) => command.run(output),
         Command::Import(command) => command.run(output),
         Command::Completions(command) => command.run(output),
         Command::Help(command) => command.run(output),

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// Goes on after a file that was refused, and then exits with 1.
 #[derive(Debug, Args)]
 pub(crate) struct Put {
-    /// Files, or folders of them (*.yaml, *.yml, *.json)
+    /// Files, or folders of them (*.yaml, *.yml, *.json, *.scxml)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
   everstate serve examples
   everstate serve examples --data /var/lib/everstate --listen 127.0.0.1:7500")]
 pub(crate) struct Serve {
-    /// Definitions to put: files, or folders of them (*.yaml, *.yml, *.json)
+    /// Definitions to put: files, or folders of them (*.yaml, *.yml, *.json, *.scxml)
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Settings in a TOML file

@@ -62,29 +62,11 @@ impl Reader<'_> {
         kind: StateKind,
     ) -> StateIndex {
         let index = self.states.len() as StateIndex;
-        let path = if parent.is_none() { String::new() } else { super::super::join(outer, &name) };
-        self.states.push(ModelState {
-            place: if parent.is_none() { String::new() } else { name.clone() },
-            id: name.clone(),
-            name,
-            path,
-            parent,
-            end: index + 1,
-            children: Vec::new(),
-            kind,
-            initial: None,
-            transitions: Vec::new(),
-            entry: Vec::new(),
-            exit: Vec::new(),
-            output: None,
-            donedata: None,
-            invokes: Vec::new(),
-            has_id: parent.is_some() && element.has_attribute("id"),
-            unhandled: None,
-            description: None,
-            tags: Vec::new(),
-            span: tag_span(element),
-        });
+        let place = if parent.is_none() { String::new() } else { name.clone() };
+        let has_id = parent.is_some() && element.has_attribute("id");
+        let state =
+            ModelState::new(&name, kind, parent.map(|parent| (parent, outer)), index, tag_span(element));
+        self.states.push(ModelState { place, has_id, id: name, ..state });
         index
     }
 

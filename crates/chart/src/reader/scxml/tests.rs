@@ -31,3 +31,68 @@ fn documents_are_refused_at_the_place_of_the_mistake() {
         &["1:8 error unsupported: scripts are not supported"],
     );
 }
+
+#[test]
+fn what_a_machine_may_meet_at_run_time_is_a_warning() {
+    check(
+        "<scxml><datamodel><data id='n' expr='1 +'/></datamodel>\n<state id='a'>\n<onentry><assign location='1x' expr='2'/></onentry>\n<transition event='e' cond=\"In('b')\" target='a'/></state></scxml>",
+        &[
+            "1:41 warning failing-expression: expected a value, found the end; error.execution will tell the machine",
+            "3:28 warning failing-expression: \"1x\" is no place in the data; error.execution will tell the machine",
+            "4:32 warning failing-expression: there is no state \"b\", so it is never active",
+        ],
+    );
+}
+
+#[test]
+fn hostile_documents_have_defined_answers() {
+    let code = |text: &str| {
+        let outcome = crate::read("test.scxml", text);
+        assert!(outcome.definition.is_none(), "{}", &text[..text.len().min(200)]);
+        outcome.findings.first().map(|one| one.code).expect("a finding")
+    };
+    use crate::finding::Code;
+    let nested = |depth: usize| {
+        let open: String = (0..depth).map(|at| format!("<state id='s{at}'>")).collect();
+        format!("<scxml>{open}{}</scxml>", "</state>".repeat(depth))
+    };
+    assert!(crate::read("test.scxml", &nested(60)).definition.is_some());
+    assert_eq!(code(&nested(100)), Code::TooLarge);
+    assert_eq!(code(&nested(100_000)), Code::TooLarge);
+    assert_eq!(code(&format!("<scxml>{}</scxml>", "<state/>".repeat(20_001))), Code::TooLarge);
+    assert_eq!(code(&format!("<scxml>{}</scxml>", " ".repeat(crate::DEFINITION_BYTES_MAX))), Code::TooLarge);
+    for (text, expected) in [
+        (
+            "<scxml><state id='a'><onentry><send event='e' delay='-1s'/></onentry></state></scxml>",
+            Code::BadValue,
+        ),
+        (
+            "<scxml><state id='a'><onentry><send event='e' delay='36601d'/></onentry></state></scxml>",
+            Code::BadValue,
+        ),
+        ("<scxml><state id='a'/><state id='a'/></scxml>", Code::DuplicateState),
+        ("<scxml initial='b'><state id='a'/></scxml>", Code::UnknownTarget),
+        ("<scxml><state id='a' initial='b'><state id='c'/></state><state id='b'/></scxml>", Code::BadInitial),
+        ("<scxml><state id='a'><state id='c'/><history id='h'/></state></scxml>", Code::HistoryDefault),
+        (
+            "<scxml><state id='a'><state id='c'/><history id='h'><transition target='h'/></history></state></scxml>",
+            Code::HistoryDefault,
+        ),
+        (
+            "<scxml><state id='a'><transition event='e' target='a b'/></state><state id='b'/></scxml>",
+            Code::ConflictingTargets,
+        ),
+        ("<scxml><state id='a'><onentry><script/></onentry></state></scxml>", Code::Unsupported),
+        (
+            "<scxml><datamodel><data id='a' src='file:///etc/passwd'/></datamodel><state/></scxml>",
+            Code::Unsupported,
+        ),
+        ("<scxml datamodel='null'><datamodel><data id='a'/></datamodel><state/></scxml>", Code::Unsupported),
+        ("<scxml><state id='a'><onentri/></state></scxml>", Code::UnknownKey),
+        ("<scxml/>", Code::MissingKey),
+        ("<html/>", Code::UnknownKey),
+        ("<a>&b;</a>", Code::Malformed),
+    ] {
+        assert_eq!(code(text), expected, "{text}");
+    }
+}
