@@ -18,6 +18,7 @@ mod json;
 pub mod limits;
 mod node;
 mod record;
+pub mod space;
 mod time;
 
 pub use address::{Address, AddressError};

@@ -36,6 +36,24 @@ pub const MAILBOX_MAX: usize = 1_000;
 /// Named timers one instance may hold. They lie in its row, so this bounds the row.
 pub const TIMERS_MAX: usize = 256;
 
+/// Bytes of a topic or pattern. It is in every message and notice, beside an address.
+pub const PATTERN_BYTES_MAX: usize = 512;
+
+/// Segments of a topic or pattern, a final `>` included. A topic is looked up along two branches at each segment, so
+/// twice as many would square what a hostile set of patterns can cost; honest topics have three to six.
+pub const PATTERN_SEGMENTS_MAX: usize = 16;
+
+/// Bytes of an endpoint's name among those of its machine. As long as a pattern, which is what it often is.
+pub const ENDPOINT_NAME_BYTES_MAX: usize = 512;
+
+/// Bytes of the value that an endpoint asserts. It is copied into every notice of it; what is larger belongs elsewhere
+/// with its address in the value.
+pub const ENDPOINT_VALUE_BYTES_MAX: usize = 16 << 10;
+
+/// Endpoints in one space. They lie in memory while the space is awake, some 500 bytes each; what needs twice as many
+/// is two spaces.
+pub const SPACE_ENDPOINTS_MAX: usize = 1_000_000;
+
 /// Effects one turn may ask for. Above it the turn is a fault: a machine that wants more is looping.
 pub const EFFECTS_MAX: usize = 1_000;
 
