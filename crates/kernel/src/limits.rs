@@ -50,7 +50,7 @@ pub const ENDPOINT_NAME_BYTES_MAX: usize = 512;
 /// with its address in the value.
 pub const ENDPOINT_VALUE_BYTES_MAX: usize = 16 << 10;
 
-/// Endpoints in one space. They lie in memory while the space is awake, some 500 bytes each; what needs twice as many
+/// Endpoints in one space. They lie in memory while the space is awake, some 1,000 bytes each; what needs twice as many
 /// is two spaces.
 pub const SPACE_ENDPOINTS_MAX: usize = 1_000_000;
 
