@@ -16,6 +16,7 @@ mod event;
 mod input;
 mod json;
 pub mod limits;
+mod link;
 mod node;
 mod record;
 pub mod space;
@@ -29,6 +30,9 @@ pub use input::{
     Answer, Deadline, DeadlineReason, Input, Loaded, Out, Refusal, Release, Stored, Ticket, Touches,
 };
 pub use json::{Json, JsonError};
+pub use link::{
+    Child, Errand, Exit, Links, News, Orphan, Parent, Park, Parked, RestartFrom, Restarting, Spawning, Watch,
+};
 pub use node::{Node, Violation};
 pub use record::{
     Cause, DeadLetter, DefinitionRecord, DeletedRecord, HistoryEntry, IndexKeys, Instance, Kept, Labels,

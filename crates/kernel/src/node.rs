@@ -5,9 +5,12 @@
 
 mod audit;
 mod delivery;
+mod errands;
+mod lifecycle;
 mod mailbox;
 mod plan;
 mod residents;
+mod ties;
 mod turn;
 mod window;
 
@@ -163,6 +166,8 @@ impl Node {
             }
             Input::Event { ticket, to, event } => self.arrive(ticket, to, event, out),
             Input::Delete { ticket, address } => self.delete(ticket, &address, out),
+            Input::Stop { ticket, address, kill } => self.stop_by_operator(ticket, &address, kill, out),
+            Input::Restart { ticket, address, from } => self.restart_by_operator(ticket, &address, from, out),
             Input::RetryDeadLetter { ticket, letter } => self.retry_dead_letter(ticket, letter, out),
             Input::DiscardDeadLetter { ticket, letter } => {
                 let answer =
@@ -281,7 +286,9 @@ impl Input {
             Input::Define { .. } | Input::DiscardDeadLetter { .. } | Input::Refill { .. } => (None, None),
             Input::Start { address, id, .. } => (Some(address), Some(id)),
             Input::Event { to, event, .. } => (Some(to), Some(&event.id)),
-            Input::Delete { address, .. } => (Some(address), None),
+            Input::Delete { address, .. } | Input::Stop { address, .. } | Input::Restart { address, .. } => {
+                (Some(address), None)
+            }
             Input::RetryDeadLetter { letter, .. } => (Some(&letter.to), None),
             Input::Deliver(_, to) => (Some(to), None),
             Input::Due(key) => (Some(&key.address), None),

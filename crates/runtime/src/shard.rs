@@ -8,8 +8,8 @@ use crate::handle::{Call, Replies, Reply, Shared};
 use crate::metrics::bump;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use everstate_kernel::{
-    Answer, DeadlineReason, Durability, EventId, Input, Node, Out, Outcome, Record, Refusal, Release, Serial,
-    Status, Ticket, Time, limits,
+    Answer, DeadlineReason, Durability, EventId, Input, Json, Node, Out, Outcome, Record, Refusal, Release,
+    Serial, Status, Ticket, Time, limits,
 };
 use everstate_store::{Store, StoreError};
 use std::collections::BTreeMap;
@@ -381,7 +381,8 @@ impl Shard {
                     if wanted {
                         let done = match turn.instance.status {
                             Status::Final(output) => Some(output),
-                            Status::Active => None,
+                            // Whoever was stopped or gave up has ended without an output.
+                            status => status.is_ended().then_some(Json::NULL),
                         };
                         let (address, version) = (turn.instance.address, turn.instance.version);
                         turns.push(Arc::new(Turned { address, version, entry: turn.entry, done }));

@@ -9,7 +9,7 @@ use everstate_api::v1::__buffa::view::{
 };
 use everstate_api::v1::explain_instance_response::{Guarded, Retry, Verdict};
 use everstate_api::{Code, v1};
-use everstate_kernel::{Address, Definition, Instance, Queued, Status, Waiting};
+use everstate_kernel::{Address, Definition, Instance, Queued, Waiting};
 use everstate_runtime::Decision;
 use everstate_store::Query;
 use std::sync::Arc;
@@ -176,7 +176,7 @@ pub(crate) async fn explain(
 }
 
 fn waiting(service: &Service, row: &Instance) -> Result<Waiting, Failure> {
-    if matches!(row.status, Status::Final(_)) {
+    if row.status.is_ended() {
         return Ok(Waiting::default());
     }
     let unreadable = |problem: &str| {
@@ -219,7 +219,7 @@ fn retrying(retry: &everstate_kernel::Pending, mailbox: &[Queued]) -> Retry {
 fn verdict(row: &Instance, mailbox: &[Queued], waiting: &Waiting) -> Verdict {
     let on_its_way = mailbox.iter().any(|queued| !queued.deferred);
     let hope = waiting.guarded.iter().any(|(_, guard)| may_open(guard));
-    if matches!(row.status, Status::Final(_)) {
+    if row.status.is_ended() {
         Verdict::Done
     } else if row.retry.is_some() {
         Verdict::Retrying

@@ -8,6 +8,7 @@ fn row() -> Instance {
         address: Address::parse("door/1").expect("an address"),
         version: "v1".into(),
         incarnation: 0,
+        born: 0,
         status: Status::Active,
         state: Kept::default(),
         labels: [Arc::from("open.wide")].into(),
@@ -17,6 +18,7 @@ fn row() -> Instance {
         mailbox_len: 0,
         timers: Vec::new(),
         retry: None,
+        links: None,
     }
 }
 

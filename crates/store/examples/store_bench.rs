@@ -63,6 +63,7 @@ impl Load {
             address: Address::new("orders", &format!("order-{at:08}")).expect("an address"),
             version: self.version.clone(),
             incarnation: 0,
+            born: 0,
             status: Status::Active,
             state: Kept::new(Vec::new()),
             labels: to.clone(),
@@ -72,6 +73,7 @@ impl Load {
             mailbox_len: 0,
             timers: Vec::new(),
             retry: None,
+            links: None,
         });
         let from = std::mem::replace(&mut instance.labels, to.clone());
         instance.turns += 1;

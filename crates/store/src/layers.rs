@@ -309,8 +309,7 @@ impl Layers {
             let (key, row) = pair?;
             let positions: Vec<u64> =
                 codec::read_row(&row).map_err(|e| e.at(&tables.place(Table::Runs), 0))?;
-            let incarnation =
-                key[prefix.len()..].first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+            let incarnation = keys::run_incarnation(&key, prefix.len());
             runs.push(Run { incarnation, first: keys::run_first(&key), positions });
         }
         let cut = self.active.instances.get(address_key).is_some_and(|dirty| dirty.cut);

@@ -302,7 +302,7 @@ fn names_versions_and_policies_are_read() {
     assert_eq!(definition.id.to_string(), "orders:1.2.0");
     assert_eq!(
         format!("{:?}", definition.policy),
-        "Policy { create: OnDemand, durability: Process, retention: Span(172800000), retry: Retry { attempts: 3, backoff: Span(1000), backoff_max: Span(60000) } }"
+        "Policy { create: OnDemand, durability: Process, retention: Span(172800000), retry: Retry { attempts: 3, backoff: Span(1000), backoff_max: Span(60000) }, park: Event }"
     );
     check(
         "name: a b\ninitial: a\nstates: {a: {on: {x: a}}}",

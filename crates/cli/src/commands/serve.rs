@@ -179,6 +179,8 @@ fn first_step(file: &str, source: &str) -> Option<Step> {
         instance: &address,
         version: &definition.id.version,
         incarnation: 1,
+        parent: None,
+        children: &[],
         effects: Vec::new(),
     };
     let begun = definition.behaviour.start(&Json::default(), &mut turn()).ok()?;

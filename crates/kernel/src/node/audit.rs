@@ -4,7 +4,6 @@
 use super::Node;
 use super::turn::{retry_key, timer_key};
 use crate::address::Address;
-use crate::record::Status;
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
@@ -67,7 +66,7 @@ fn audit_instance(node: &Node, live: &super::residents::Live) -> Result<(), Stri
     {
         return Err("its state in memory is not the one in its row".into());
     }
-    let ended = matches!(row.status, Status::Final(_));
+    let ended = row.status.is_ended();
     if ended && (!row.timers.is_empty() || row.retry.is_some() || !live.mailbox.is_empty()) {
         return Err("it has ended and still waits for something".into());
     }
@@ -108,7 +107,7 @@ fn audit_mailbox(node: &Node, live: &super::residents::Live) -> Result<(), Strin
                 return Err("an event is to be tried again and nobody will wake it".into());
             }
         }
-        None if live.mailbox.iter().any(|waiting| waiting.runnable) => {
+        None if !live.is_parked() && live.mailbox.iter().any(|waiting| waiting.runnable) => {
             return Err("it could take an event of its mailbox and does not".into());
         }
         None => {}

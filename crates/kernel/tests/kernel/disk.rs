@@ -162,13 +162,15 @@ impl Disk {
             let key = |due, generation| TimerKey { due, address: address.clone(), generation };
             timers.extend(row.timers.iter().map(|timer| key(timer.due, Some(timer.generation))));
             timers.extend(row.retry.iter().map(|retry| key(retry.due, None)));
-            if let Some(retry) = &row.retry {
+            if matches!(row.status, Status::Parked(_)) {
+                assert_eq!(row.retry, None, "{address} is parked and tries again");
+            } else if let Some(retry) = &row.retry {
                 assert!(self.mailboxes.contains_key(&(address.clone(), retry.number)), "retry of nothing");
             } else {
                 let stuck = self.mailbox(address).find(|queued| !queued.deferred);
                 assert_eq!(stuck, None, "{address} could take an event and does not");
             }
-            if matches!(row.status, Status::Final(_)) {
+            if row.status.is_ended() {
                 assert_eq!(self.mailbox(address).count(), 0, "{address} has ended and holds events");
             }
         }

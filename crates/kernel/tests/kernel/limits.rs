@@ -50,6 +50,8 @@ fn data_that_could_not_be_read_back_is_a_fault() {
         instance: &address("pot/1"),
         version: "v1",
         incarnation: 1,
+        parent: None,
+        children: &[],
         effects: Vec::new(),
     };
     turn.effects.push(everstate_kernel::Effect::Reply(crate::script::data(&inner)));

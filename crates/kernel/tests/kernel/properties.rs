@@ -260,7 +260,7 @@ proptest! {
                 Record::Sent(sent) => &sent.event,
                 Record::Turn(turn) => match &turn.entry.cause {
                     Cause::Event(event) => event,
-                    Cause::Start { .. } => continue,
+                    _ => continue,
                 },
                 _ => continue,
             };

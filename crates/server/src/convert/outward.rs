@@ -5,7 +5,7 @@ use crate::failure::{fault_code, rejection_code};
 use everstate_api::v1;
 use everstate_kernel::{
     Address, Cause, DeadLetter, Definition, Event, HistoryEntry, Instance, Json, Kept, Labels, Outcome,
-    Rejection, Sender, Status, Timer,
+    Rejection, RestartFrom, Sender, Status, Timer,
 };
 use v1::outcome::Code;
 
@@ -58,10 +58,10 @@ pub(crate) fn instance(row: &Instance, definition: Option<&Definition>) -> v1::I
         version: row.version.to_string(),
         states: labels(&row.labels),
         context: context(&row.address, &row.state, definition).into(),
-        done: matches!(row.status, Status::Final(_)),
+        done: row.status.is_ended(),
         output: match &row.status {
             Status::Final(output) => Some(json_out(output)).into(),
-            Status::Active => None.into(),
+            _ => None.into(),
         },
         created_time: Some(time_out(row.created_at)).into(),
         last_event_time: Some(time_out(row.last_event_at)).into(),
@@ -98,10 +98,21 @@ fn timer(timer: &Timer) -> v1::Timer {
     }
 }
 
+/// The parent that had a turn made; empty for an operator.
+fn by_parent(by: &Option<Address>) -> String {
+    by.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
 /// A turn of an instance.
 pub(crate) fn turn(address: &Address, entry: &HistoryEntry) -> v1::Turn {
     let (event, sender, start_data) = match &entry.cause {
         Cause::Start { data, .. } => (None, String::new(), Some(json_out(data))),
+        Cause::Restart { from: RestartFrom::Initial(data), by, .. } => {
+            (None, by_parent(by), Some(json_out(data)))
+        }
+        Cause::Restart { from: RestartFrom::LastGood, by, .. } | Cause::Stop { by, .. } => {
+            (None, by_parent(by), None)
+        }
         Cause::Event(event) => (Some(queued_event(event)), sender(&event.sender), None),
     };
     v1::Turn {
