@@ -4,11 +4,18 @@
 //! It refuses to know how changes and notices travel and where endpoints are kept. Its invariant: what every endpoint
 //! has been told, taken together, is who is present for it now; a reference that compares all pairs says the same.
 
+mod act;
+mod asked;
+mod behaviour;
 mod endpoint;
 mod pattern;
 mod presence;
 mod routes;
 
+pub(crate) use act::Message;
+pub use act::{Act, Place};
+pub(crate) use asked::{Asked, message, told};
+pub(crate) use behaviour::definition;
 pub use endpoint::{Endpoint, EndpointName, Interest, Part, Reason, Role};
 pub use pattern::{Pattern, PatternError};
 pub use presence::{Change, Changed, Counterpart, News, Notice, SpaceError};
@@ -139,10 +146,10 @@ impl Space {
         self.seats.insert(number, Seat { endpoint, leaf });
     }
 
-    /// Replaces the part of an endpoint. Its place in the index stays when pattern and role do.
-    fn put_again(&mut self, number: u64, part: Part) {
+    /// Replaces an endpoint by one of the same name. Its place in the index stays when pattern and role do.
+    fn put_again(&mut self, number: u64, endpoint: Endpoint) {
         let Some(seat) = self.seats.get_mut(&number) else { return };
-        let before = core::mem::replace(&mut seat.endpoint.part, part);
+        let before = core::mem::replace(&mut seat.endpoint, endpoint).part;
         if before.is_placed_like(&seat.endpoint.part) {
             return;
         }

@@ -214,6 +214,11 @@ impl Layers {
             Record::SentGone(number) => {
                 active.rows.insert(keys::numbered(keys::OUTBOX, number.0), None);
             }
+            Record::Seat(seat) => {
+                let key = keys::seat(&keys::address_key(&seat.space), seat.number);
+                active.bytes += INSTANCE_OVERHEAD;
+                active.rows.insert(key, row().filter(|_| seat.seat.is_some()));
+            }
             Record::Outcome(id, outcome) => active.outcome(id, Outcome::owned(outcome)),
             Record::Deleted(deleted) => self.deleted(tables, deleted)?,
         }
@@ -247,6 +252,10 @@ impl Layers {
                 active.counters.latest = active.counters.latest.max(entry.at);
             }
             Row::Outcome { id, outcome } => active.outcome(id, Outcome::owned(outcome)),
+            Row::Seat(seat) => {
+                let key = keys::seat(&keys::address_key(&seat.space), seat.number);
+                active.rows.insert(key, Some(Slice::owned(codec::row(seat))));
+            }
             Row::Sent(sent) => {
                 let key = keys::numbered(keys::OUTBOX, sent.number.0);
                 active.rows.insert(key, Some(Slice::owned(codec::row(sent))));

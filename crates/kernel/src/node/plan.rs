@@ -1,7 +1,7 @@
 //! What a turn will change, worked out before anything does: too much, and it is a fault that leaves no trace.
 
 use super::residents::Live;
-use super::ties::{Ties, Wanted, check_child_name};
+use super::ties::{Ties, Wanted, check_end_of_name};
 use super::turn::{sent, timer_key};
 use crate::address::Address;
 use crate::behaviour::{Effect, Fault, FaultCode, Next};
@@ -10,6 +10,7 @@ use crate::json::Json;
 use crate::limits::{DELAY_MS_MAX, EFFECT_BYTES_MAX, EFFECTS_MAX, STATE_BYTES_MAX, TIMERS_MAX};
 use crate::link::{Links, RestartFrom};
 use crate::record::{Kept, Sent, Serial, Status, Timer, TimerKey};
+use crate::space::Act;
 use crate::time::Time;
 use alloc::boxed::Box;
 use alloc::format;
@@ -76,6 +77,7 @@ pub(super) fn plan(
             Effect::Restart { child, from } => sends.extend(ties.restart(serial, &child, from)),
             Effect::Monitor(to) => sends.extend(ties.monitor(serial, to)?),
             Effect::Demonitor(to) => sends.extend(ties.demonitor(serial, &to)),
+            Effect::Act(place, act) => ties.act(serial, &place, act)?,
             Effect::GiveUp(fault) => ending = Some(Status::GaveUp(fault.shortened())),
         }
     }
@@ -83,6 +85,7 @@ pub(super) fn plan(
         timers.remove(address, |_| true);
     }
     check_row(&bytes, &timers.all)?;
+    sends.extend(ties.acting(live.row.born));
     let links = ties.kept();
     Ok(Change { next, bytes: Kept::new(bytes), timers, sends, reply, log, links, ending })
 }
@@ -111,13 +114,14 @@ fn check_effects(effects: &[Effect]) -> Result<(), Fault> {
             Effect::Log(line) => line.len(),
             Effect::Spawn { name, data, .. } => {
                 check_data(data)?;
-                check_child_name(name)? + data.as_str().len()
+                check_end_of_name("a child", name)? + data.as_str().len()
             }
             Effect::Restart { from: RestartFrom::Initial(data), .. } => {
                 check_data(data).map(|()| data.as_str().len())?
             }
             Effect::Restart { from: RestartFrom::LastGood, .. } | Effect::Stop { .. } => 0,
             Effect::Monitor(_) | Effect::Demonitor(_) => 0,
+            Effect::Act(_, act) => check_act(act)?,
             Effect::GiveUp(fault) => fault.message.len() + fault.place.len(),
         };
     }
@@ -125,6 +129,23 @@ fn check_effects(effects: &[Effect]) -> Result<(), Fault> {
         return Err(limit(format!("the turn's effects take {bytes} bytes, the limit is {EFFECT_BYTES_MAX}")));
     }
     Ok(())
+}
+
+/// Can the act be asked for? Whether the space lets it happen is the space's to say.
+fn check_act(act: &Act) -> Result<usize, Fault> {
+    match act {
+        Act::Join { name, part } => {
+            check_data(&part.value)?;
+            Ok(check_end_of_name("an endpoint", name)?
+                + part.pattern.as_str().len()
+                + part.value.as_str().len())
+        }
+        Act::Leave { name } => Ok(name.len()),
+        Act::Assert { name, value } => check_data(value).map(|()| name.len() + value.as_str().len()),
+        Act::Publish { topic, data } | Act::Feedback { topic, data } => {
+            check_data(data).map(|()| topic.as_str().len() + data.as_str().len())
+        }
+    }
 }
 
 fn check_event(name: &str, data: &Json) -> Result<usize, Fault> {

@@ -15,7 +15,8 @@
 use super::Node;
 use super::plan::{Change, plan};
 use super::residents::Live;
-use super::ties::{FAULTED_INDEX, Ties};
+use super::spaces::Premises;
+use super::ties::{FAULTED_INDEX, Ties, enter};
 use crate::address::Address;
 use crate::behaviour::{Fault, FaultCode, Handled, State, Turn, shortened};
 use crate::event::{Event, EventId, Outcome, REPLY_PREFIX, Rejection, Sender};
@@ -87,6 +88,9 @@ impl Node {
         if live.is_outdated(&delivery.event) {
             return self.reject(address, delivery, Rejection::Gone, String::new(), out);
         }
+        if live.premises.is_some() {
+            return self.attend(address, delivery, out);
+        }
         let behaviour = live.definition.behaviour.clone();
         let state = match live.state() {
             Ok(state) => state,
@@ -139,11 +143,19 @@ impl Node {
             reply: change.reply.clone(),
         };
         live.row.created_at = self.now;
+        if live.definition.behaviour.is_space() {
+            live.premises = Some(Box::new(Premises::new(self.seed)));
+        }
+        let besides = Besides {
+            sends: enter(&address, position, self.now).into_iter().collect(),
+            ..Besides::default()
+        };
         self.residents.insert(live);
         let written = Written {
             fingerprint,
             remembered,
             change: Some(change),
+            besides,
             ..Written::of(Cause::Start { id, data }, source, outcome.clone())
         };
         self.write(&address, written, out);
@@ -156,7 +168,7 @@ impl Node {
         self.decide(address, delivery, outcome, Some(change), out)
     }
 
-    fn ignored(&mut self, address: &Address, delivery: Delivery, out: &mut Out) -> Attempt {
+    pub(super) fn ignored(&mut self, address: &Address, delivery: Delivery, out: &mut Out) -> Attempt {
         let labels = self.labels(address);
         let outcome = Outcome::Ok { from: labels.clone(), to: labels, reply: Json::NULL };
         self.decide(address, delivery, outcome, None, out)
@@ -211,7 +223,7 @@ impl Node {
     }
 
     /// Gives an event its outcome.
-    fn decide(
+    pub(super) fn decide(
         &mut self,
         address: &Address,
         delivery: Delivery,
@@ -314,20 +326,29 @@ impl Node {
         out: &mut Out,
     ) {
         out.require(crate::definition::Durability::Power);
-        let told = match &event.sender {
-            Sender::Instance(sender) if number.0 % Serial::PER_TURN < FAILURE_OFFSET => {
-                let data = refusal(&to, &event, &outcome);
-                let told = Serial(number.0 + FAILURE_OFFSET);
-                let name = "error.communication".into();
-                let sent = sent(told, sender.clone(), name, data, Sender::System, self.now);
-                Some(Sent { errand: Errand::Answer(number), ..sent })
-            }
-            _ => None,
-        };
+        let told = self.refused(number, &to, &event, &outcome);
         out.records.push(Record::DeadLetter(DeadLetter { number, to, event, outcome, at: self.now }));
         if let Some(sent) = told {
             self.post(sent, out);
         }
+    }
+
+    /// What the sender of an event that was not delivered is told.
+    pub(super) fn refused(
+        &self,
+        number: Serial,
+        to: &Address,
+        event: &Event,
+        outcome: &Outcome,
+    ) -> Option<Sent> {
+        let Sender::Instance(sender) = &event.sender else { return None };
+        if number.0 % Serial::PER_TURN >= FAILURE_OFFSET {
+            return None;
+        }
+        let told = Serial(number.0 + FAILURE_OFFSET);
+        let (name, data) = ("error.communication".into(), refusal(to, event, outcome));
+        let sent = sent(told, sender.clone(), name, data, Sender::System, self.now);
+        Some(Sent { errand: Errand::Answer(number), ..sent })
     }
 
     /// Puts an event into the outbox.
@@ -377,6 +398,7 @@ impl Node {
         if let Some(parked) = besides.parked {
             live.row.status = Status::Parked(Box::new(parked));
         }
+        let ends = ending.is_some();
         if let Some(status) = ending {
             sends.extend(live.end(status, besides.deleted, (self.position, now), &mut cleared));
         }
@@ -403,6 +425,9 @@ impl Node {
         }));
         for sent in sends.into_iter().chain(answer) {
             self.post(sent, out);
+        }
+        if ends {
+            self.clear_space(address, out);
         }
     }
 

@@ -42,8 +42,16 @@ pub struct Notice {
     pub number: u64,
     /// Its name.
     pub to: EndpointName,
+    /// See [`Endpoint::life`].
+    pub life: u64,
     /// What.
     pub news: News,
+}
+
+impl Notice {
+    fn of(number: u64, to: &Endpoint, news: News) -> Notice {
+        Notice { number, to: to.name.clone(), life: to.life, news }
+    }
 }
 
 /// What an endpoint is told of its counterparts.
@@ -138,9 +146,8 @@ pub enum SpaceError {
 
 /// An endpoint that the turn touches.
 struct Touched {
-    name: EndpointName,
-    before: Option<Part>,
-    after: Option<Part>,
+    before: Option<Endpoint>,
+    after: Option<Endpoint>,
     /// Why it is gone.
     reason: Reason,
 }
@@ -160,23 +167,21 @@ impl Space {
         let mut pairs = Vec::new();
         for (number, touched) in &net.touched {
             if let Some(before) = &touched.before
-                && !touched.after.as_ref().is_some_and(|after| after.is_placed_like(before))
+                && !touched.after.as_ref().is_some_and(|after| after.part.is_placed_like(&before.part))
             {
-                self.pair_up(*number, before, &mut pairs);
+                self.pair_up(*number, &before.part, &mut pairs);
             }
         }
         for (number, touched) in &net.touched {
             match (&touched.before, &touched.after) {
                 (_, None) => self.take_out(*number),
-                (Some(_), Some(part)) => self.put_again(*number, part.clone()),
-                (None, Some(part)) => {
-                    self.put_in(*number, Endpoint { name: touched.name.clone(), part: part.clone() });
-                }
+                (Some(_), Some(endpoint)) => self.put_again(*number, endpoint.clone()),
+                (None, Some(endpoint)) => self.put_in(*number, endpoint.clone()),
             }
         }
         for (number, touched) in &net.touched {
             if let Some(after) = &touched.after {
-                self.pair_up(*number, after, &mut pairs);
+                self.pair_up(*number, &after.part, &mut pairs);
             }
         }
         pairs.sort_unstable();
@@ -196,10 +201,11 @@ impl Space {
         let mut net = Net::default();
         for (number, change) in (first..).zip(changes) {
             match change {
-                Change::Join(Endpoint { name, part }) => {
+                Change::Join(endpoint) => {
+                    let name = endpoint.name.clone();
                     check_name(&name.name)?;
-                    check_value(&name.name, &part.value)?;
-                    self.touch(&mut net, &name, Some(number), |touched| touched.after = Some(part));
+                    check_value(&name.name, &endpoint.part.value)?;
+                    self.touch(&mut net, &name, Some(number), |touched| touched.after = Some(endpoint));
                 }
                 Change::Leave(name) => {
                     self.touch(&mut net, &name, None, |touched| touched.go(Reason::Left));
@@ -208,7 +214,7 @@ impl Space {
                     check_value(&name.name, &value)?;
                     let mut known = false;
                     self.touch(&mut net, &name, None, |touched| {
-                        known = touched.after.as_mut().map(|part| part.value = value).is_some();
+                        known = touched.after.as_mut().map(|endpoint| endpoint.part.value = value).is_some();
                     });
                     if !known {
                         return Err(SpaceError::Unknown(name.member, name.name));
@@ -242,8 +248,8 @@ impl Space {
             net.fresh.insert(name.clone(), number);
         }
         change(net.touched.entry(number).or_insert_with(|| {
-            let before = self.at(number).map(|endpoint| endpoint.part.clone());
-            Touched { name: name.clone(), after: before.clone(), before, reason: Reason::Left }
+            let before = self.at(number).cloned();
+            Touched { after: before.clone(), before, reason: Reason::Left }
         }));
     }
 
@@ -268,25 +274,21 @@ impl Space {
     /// What `local` is told of `remote`.
     fn compare(&self, net: &Net, local: u64, remote: u64, notices: &mut Vec<Notice>) {
         let (touched_local, touched_remote) = (net.touched.get(&local), net.touched.get(&remote));
-        let Some(Endpoint { name: to, part: local_after }) = self.at(local) else { return };
+        let Some(local_after) = self.at(local) else { return };
         let local_before = touched_local.map_or(Some(local_after), |touched| touched.before.as_ref());
-        let standing = self.at(remote);
-        let remote_after = standing.map(|endpoint| &endpoint.part);
+        let remote_after = self.at(remote);
         let remote_before = touched_remote.map_or(remote_after, |touched| touched.before.as_ref());
-        let sees = |local: Option<&Part>, remote: Option<&Part>| {
-            local.zip(remote).is_some_and(|(local, remote)| local.sees(remote))
+        let sees = |local: Option<&Endpoint>, remote: Option<&Endpoint>| {
+            local.zip(remote).is_some_and(|(local, remote)| local.part.sees(&remote.part))
         };
         let (saw, sees) = (sees(local_before, remote_before), sees(Some(local_after), remote_after));
-        let name = standing.map(|endpoint| &endpoint.name).or(touched_remote.map(|touched| &touched.name));
-        let as_seen = |part: Option<&Part>, local: Option<&Part>| {
-            let remote_endpoint = Endpoint { name: name?.clone(), part: part?.clone() };
-            Counterpart::of(remote, &remote_endpoint, local?)
-        };
+        let as_seen =
+            |there: Option<&Endpoint>, here: Option<&Endpoint>| Counterpart::of(remote, there?, &here?.part);
         let news = match (saw, sees) {
             (false, false) => None,
             (false, true) => as_seen(remote_after, Some(local_after)).map(News::Presence),
             (true, true) => as_seen(remote_after, Some(local_after))
-                .filter(|other| remote_before.is_some_and(|before| before.value != other.value))
+                .filter(|other| remote_before.is_some_and(|before| before.part.value != other.value))
                 .map(News::Changed),
             (true, false) => {
                 let gone = touched_remote.filter(|touched| touched.after.is_none());
@@ -294,7 +296,7 @@ impl Space {
                 as_seen(remote_before, local_before).map(|other| News::Absence(other, reason))
             }
         };
-        notices.extend(news.map(|news| Notice { number: local, to: to.clone(), news }));
+        notices.extend(news.map(|news| Notice::of(local, local_after, news)));
     }
 }
 
@@ -302,14 +304,14 @@ impl Net {
     /// The marks for those that have just come and want one.
     fn marks(&self) -> impl Iterator<Item = Notice> {
         self.touched.iter().filter_map(|(number, touched)| {
-            let wanted = touched.before.is_none() && touched.after.as_ref().is_some_and(|part| part.mark);
-            wanted.then(|| Notice { number: *number, to: touched.name.clone(), news: News::Complete })
+            let fresh = touched.after.as_ref().filter(|_| touched.before.is_none());
+            let wants = fresh.filter(|endpoint| endpoint.part.mark)?;
+            Some(Notice::of(*number, wants, News::Complete))
         })
     }
 
     fn endpoints(self) -> Vec<(u64, Option<Endpoint>)> {
-        let endpoint = |touched: Touched| touched.after.map(|part| Endpoint { name: touched.name, part });
-        self.touched.into_iter().map(|(number, touched)| (number, endpoint(touched))).collect()
+        self.touched.into_iter().map(|(number, touched)| (number, touched.after)).collect()
     }
 }
 

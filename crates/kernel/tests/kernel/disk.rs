@@ -3,7 +3,8 @@
 
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionRecord, EventId, HistoryEntry, IndexKeys, Instance, Loaded,
-    OutcomeRecord, Queued, Record, Sent, Serial, Source, Status, Time, TimerKey, Touches, TurnRecord,
+    OutcomeRecord, Queued, Record, Seat, SeatRecord, Sent, Serial, Source, Status, Time, TimerKey, Touches,
+    TurnRecord,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -20,6 +21,7 @@ pub(crate) struct Disk {
     pub(crate) outbox: BTreeMap<Serial, Sent>,
     pub(crate) timers: BTreeSet<TimerKey>,
     pub(crate) letters: BTreeMap<Serial, DeadLetter>,
+    pub(crate) seats: BTreeMap<(Address, Serial), Seat>,
     pub(crate) position: u64,
     /// Every number that was ever in the outbox.
     sent: BTreeSet<Serial>,
@@ -69,6 +71,14 @@ impl Disk {
             }
             Record::SentGone(number) => {
                 assert!(self.outbox.remove(number).is_some(), "{number:?} leaves the outbox twice");
+            }
+            Record::Seat(SeatRecord { space, number, seat }) => {
+                let key = (space.clone(), *number);
+                let before = match seat {
+                    Some(seat) => self.seats.insert(key, seat.clone()),
+                    None => Some(self.seats.remove(&key).expect("a seat goes that is not there")),
+                };
+                assert_ne!(before.as_ref(), seat.as_ref(), "a seat's record says nothing new");
             }
             Record::Deleted(deleted) => {
                 let row = self.instances.remove(&deleted.address).expect("a deleted instance exists");
@@ -174,6 +184,13 @@ impl Disk {
                 assert_eq!(self.mailbox(address).count(), 0, "{address} has ended and holds events");
             }
         }
+        for (address, row) in &self.instances {
+            let counted = row.links.as_ref().map_or(0, |links| links.seats as usize);
+            assert_eq!(self.seats_of(address).count(), counted, "seats of {address}");
+        }
+        for (address, _) in self.seats.keys() {
+            assert!(self.instances.contains_key(address), "a seat of no space: {address}");
+        }
         assert_eq!(self.timers, timers, "the table of timers is that of the rows");
         for (address, _) in self.mailboxes.keys() {
             assert!(self.instances.contains_key(address), "a mailbox of nobody: {address}");
@@ -193,7 +210,16 @@ impl Disk {
         Loaded {
             instances: touches.addresses.iter().map(|address| (address.clone(), row(address))).collect(),
             outcomes: touches.ids.iter().map(|id| (id.clone(), self.outcomes.get(id).cloned())).collect(),
+            seats: touches.addresses.iter().flat_map(|address| self.seats_of(address)).collect(),
         }
+    }
+
+    pub(crate) fn seats_of(&self, space: &Address) -> impl Iterator<Item = SeatRecord> {
+        let range = (space.clone(), Serial(0))..=(space.clone(), Serial(u64::MAX));
+        self.seats.range(range).map(|((space, number), seat)| {
+            let (space, number, seat) = (space.clone(), *number, Some(seat.clone()));
+            SeatRecord { space, number, seat }
+        })
     }
 
     /// At most `limit` timers after `after`, and whether these are all.
