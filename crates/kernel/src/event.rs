@@ -122,6 +122,11 @@ impl Event {
         }
     }
 
+    /// The name of the child that an event of the kernel's tells of.
+    pub(crate) fn child_name(&self) -> Option<&str> {
+        self.name.splitn(3, '.').nth(2)
+    }
+
     /// The kernel's own number in its id, if it was sent by an instance.
     pub(crate) fn number(&self) -> Option<Serial> {
         self.id.as_str().strip_prefix('~')?.parse().ok().map(Serial)

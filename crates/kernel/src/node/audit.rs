@@ -1,6 +1,9 @@
 //! Walks everything a node holds and looks for what must never be. Called after every step in tests and in
 //! simulation; too slow for production.
 
+mod links;
+
+use self::links::OnTheWay;
 use super::Node;
 use super::turn::{retry_key, timer_key};
 use crate::address::Address;
@@ -37,8 +40,10 @@ impl Node {
                 });
             }
         }
+        let on_the_way = OnTheWay::of(self);
         for (address, live) in self.residents.iter() {
             audit_instance(self, live)
+                .and_then(|()| on_the_way.audit(self, live))
                 .map_err(|problem| Violation { address: Some(address.clone()), problem })?;
         }
         Ok(())

@@ -259,6 +259,11 @@ impl Node {
             News::Faulted => {}
             News::Over => links.children.retain(|child| child.link != link),
         }
+        // The parent has another child of that name by now, and would take this for that one's.
+        let name = event.child_name().unwrap_or_default();
+        if links.child(name).is_some_and(|child| child.link != link) {
+            return self.changed(number, &to, out);
+        }
         self.hand_over_told(number, &to, event, out);
     }
 

@@ -16,7 +16,8 @@ use super::plan::{Change, plan};
 use super::residents::Live;
 use super::ties::{Ties, enter};
 use super::turn::{
-    Besides, Delivery, START_INDEX, Written, internal_id, retry_key, timer_key, turn_of, turn_seed,
+    Besides, Delivery, START_INDEX, STARTED_INDEX, Written, internal_id, retry_key, timer_key, turn_of,
+    turn_seed,
 };
 use crate::address::Address;
 use crate::behaviour::{Effect, Fault, Next};
@@ -93,7 +94,7 @@ impl Live {
         }
         let (Some(links), Some(number)) = (&self.row.links, event.number()) else { return false };
         if event.is_told() {
-            let name = event.name.splitn(3, '.').nth(2).unwrap_or_default();
+            let name = event.child_name().unwrap_or_default();
             return links.child(name).is_some_and(|child| child.link > number);
         }
         let child = links.children.iter().rev().find(|child| child.address == *sender);
@@ -189,14 +190,13 @@ impl Node {
         let (now, position) = (self.now, self.position + 1);
         let live = self.residents.live(address).expect("the instance was hydrated");
         let mut ties = Ties::of(live, now);
-        let mut sends = ties.let_go(position);
+        let mut sends = ties.forget_earlier(position);
         let reason = match &live.row.status {
             Status::Parked(parked) => Reason::Faulted(Arc::from(&*parked.fault.message)),
             _ => Reason::Exited(Arc::from("restarted")),
         };
-        sends.extend(ties.withdraw_before(position, reason));
+        sends.extend(ties.withdraw_before(position, &reason));
         sends.extend(enter(address, position, now));
-        ties.links.stopping = false;
         let row = Instance {
             version: definition.id.version.clone(),
             incarnation: live.row.incarnation + 1,
@@ -337,6 +337,3 @@ impl Node {
         Wish { by: None, id, source: Source::Direct }
     }
 }
-
-/// The number of what tells a parent that an operator has restarted its child.
-const STARTED_INDEX: u64 = 2050;

@@ -2,7 +2,7 @@
 
 use super::residents::Live;
 use super::ties::{Ties, Wanted, check_end_of_name};
-use super::turn::{sent, timer_key};
+use super::turn::{EFFECTS_INDEX, sent, timer_key};
 use crate::address::Address;
 use crate::behaviour::{Effect, Fault, FaultCode, Next};
 use crate::event::{Event, Sender};
@@ -58,7 +58,7 @@ pub(super) fn plan(
     let (mut sends, mut reply, mut log) = (Vec::new(), Json::NULL, Vec::new());
     let mut ending = next.done.take().map(Status::Final);
     for (index, effect) in effects.into_iter().enumerate() {
-        let serial = Serial::of(position, index as u64);
+        let serial = Serial::of(position, EFFECTS_INDEX + index as u64);
         match effect {
             Effect::Send { to, event, data } => {
                 sends.push(sent(serial, to, event, data, Sender::Instance(address.clone()), now));

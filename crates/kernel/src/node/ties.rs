@@ -4,7 +4,10 @@
 //! Its one invariant: for whatever changes here that another instance holds too, there is an errand to that one.
 
 use super::residents::Live;
-use super::turn::sent;
+use super::turn::{
+    CHILDREN_INDEX, EARLIER_CHILDREN_INDEX, EARLIER_HELD_INDEX, EARLIER_WATCHED_INDEX, ENTER_INDEX,
+    EXITED_INDEX, HELD_INDEX, WATCHED_INDEX, WATCHERS_INDEX, sent,
+};
 use crate::address::Address;
 use crate::behaviour::{Fault, FaultCode};
 use crate::event::Sender;
@@ -21,22 +24,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-
-// Numbers within a turn, beside those of `turn`: what the end of an instance sends, in three ranges.
-const CHILDREN_INDEX: u64 = 3072;
-const WATCHERS_INDEX: u64 = 4096;
-const WATCHED_INDEX: u64 = 5120;
-pub(super) const EXITED_INDEX: u64 = 2048;
-pub(super) const FAULTED_INDEX: u64 = 2049;
-// Withdrawals at an end, those before a new beginning, and the entry into a space.
-const HELD_INDEX: u64 = 6144;
-const BEFORE_INDEX: u64 = 6656;
-const ENTER_INDEX: u64 = 7168;
-const _: () = assert!(WATCHED_INDEX + MONITORS_MAX as u64 <= HELD_INDEX);
-const _: () = assert!((HELD_MAX as u64) < BEFORE_INDEX - HELD_INDEX);
-const _: () = assert!((HELD_MAX as u64) < ENTER_INDEX - BEFORE_INDEX && ENTER_INDEX < Serial::PER_TURN);
-const _: () = assert!(CHILDREN_MAX as u64 <= WATCHERS_INDEX - CHILDREN_INDEX);
-const _: () = assert!(MONITORS_MAX as u64 <= WATCHED_INDEX - WATCHERS_INDEX);
 
 /// The links of an instance and whose they are.
 pub(super) struct Ties<'a> {
@@ -178,8 +165,8 @@ impl<'a> Ties<'a> {
     }
 
     /// Lets go of all endpoints before the first turn of the next incarnation, whose own come after.
-    pub(super) fn withdraw_before(&mut self, position: u64, reason: Reason) -> Vec<Sent> {
-        self.withdraw((position - 1, BEFORE_INDEX), &reason, false)
+    pub(super) fn withdraw_before(&mut self, position: u64, reason: &Reason) -> Vec<Sent> {
+        self.withdraw((position - 1, EARLIER_HELD_INDEX), reason, false)
     }
 
     fn withdraw(&mut self, from: (u64, u64), reason: &Reason, departs: bool) -> Vec<Sent> {
@@ -198,27 +185,34 @@ impl<'a> Ties<'a> {
             .collect()
     }
 
-    /// Lets go of all children and of all that is watched: the incarnation that had them is over.
-    pub(super) fn let_go(&mut self, position: u64) -> Vec<Sent> {
+    /// Lets go of all that an earlier incarnation had, before the next one begins.
+    pub(super) fn forget_earlier(&mut self, position: u64) -> Vec<Sent> {
+        self.links.stopping = false;
+        self.let_go(position, EARLIER_CHILDREN_INDEX, EARLIER_WATCHED_INDEX)
+    }
+
+    /// Lets go of all children and of all that is watched; numbers from these on are given to the errands.
+    fn let_go(&mut self, position: u64, children: u64, watched: u64) -> Vec<Sent> {
         let mut sends = Vec::new();
         for (index, child) in core::mem::take(&mut self.links.children).into_iter().enumerate() {
-            let number = Serial::of(position, CHILDREN_INDEX + index as u64);
+            let number = Serial::of(position, children + index as u64);
             // One that is on its way to its end goes there, whatever was to become of it.
             let orphan = if child.stopping { Orphan::Stop } else { child.orphan };
             let errand = Errand::Orphaned { link: child.link, orphan };
             sends.push(self.errand(number, child.address, "orphaned", Json::NULL, errand));
         }
         for (index, watch) in core::mem::take(&mut self.links.watched).into_iter().enumerate() {
-            let number = Serial::of(position, WATCHED_INDEX + index as u64);
+            let number = Serial::of(position, watched + index as u64);
             let errand = Errand::Demonitor { number: watch.number };
             sends.push(self.errand(number, watch.address, "demonitor", Json::NULL, errand));
         }
         sends
     }
 
-    /// Tells the parent, if there is one that listens.
+    /// Tells the parent, if there is one that listens. That it has started is told of a child that has ended since, too.
     pub(super) fn tell_parent(&self, number: Serial, word: &str, news: News, data: Json) -> Option<Sent> {
-        let parent = self.links.parent.as_ref().filter(|parent| parent.live)?;
+        let listens = |parent: &&Parent| parent.live || matches!(news, News::Started(_));
+        let parent = self.links.parent.as_ref().filter(listens)?;
         let name = format!("child.{word}.{}", parent.name);
         let errand = Errand::Told { link: parent.link, news };
         Some(self.errand(number, parent.address.clone(), &name, data, errand))
@@ -233,7 +227,7 @@ impl<'a> Ties<'a> {
         if let Some(parent) = &mut self.links.parent {
             parent.live = false;
         }
-        sends.extend(self.let_go(position));
+        sends.extend(self.let_go(position, CHILDREN_INDEX, WATCHED_INDEX));
         for (index, watch) in core::mem::take(&mut self.links.watchers).into_iter().enumerate() {
             let number = Serial::of(position, WATCHERS_INDEX + index as u64);
             sends.push(watched(number, watch, data.clone(), self.now));

@@ -16,13 +16,13 @@ use super::Node;
 use super::plan::{Change, plan};
 use super::residents::Live;
 use super::spaces::Premises;
-use super::ties::{FAULTED_INDEX, Ties, enter};
+use super::ties::{Ties, enter};
 use crate::address::Address;
 use crate::behaviour::{Fault, FaultCode, Handled, State, Turn, shortened};
 use crate::event::{Event, EventId, Outcome, REPLY_PREFIX, Rejection, Sender};
 use crate::input::{Out, Release};
 use crate::json::Json;
-use crate::limits::{ACCEPTS_MAX, EFFECTS_MAX, MAILBOX_MAX};
+use crate::limits::{ACCEPTS_MAX, CHILDREN_MAX, EFFECTS_MAX, HELD_MAX, MAILBOX_MAX, MONITORS_MAX};
 use crate::link::{Errand, News, Park, Parked};
 use crate::record::{
     Cause, DeadLetter, HistoryEntry, IndexKeys, Instance, Labels, OutcomeRecord, Pending, Record, RowRecord,
@@ -35,15 +35,31 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-// Numbers within a turn that no effect can have: effects end below `EFFECTS_MAX`, failures of their delivery are
-// numbered `FAILURE_OFFSET` above them, and what the kernel adds to a turn comes last.
+// Numbers within a turn, in the order in which they are delivered: what lets go of an earlier incarnation comes before
+// what the new one asks for, and an end after everything else. The failure of an effect's delivery is numbered
+// `FAILURE_OFFSET` above the effect.
+pub(super) const EARLIER_CHILDREN_INDEX: u64 = 0;
+pub(super) const EFFECTS_INDEX: u64 = 1024;
 pub(super) const FAILURE_OFFSET: u64 = 1024;
-pub(super) const START_INDEX: u64 = 2044;
-const REPLY_INDEX: u64 = 2045;
-const REFUSAL_INDEX: u64 = 2046;
-const LETTER_INDEX: u64 = 2047;
-const _: () = assert!(EFFECTS_MAX as u64 <= FAILURE_OFFSET);
-const _: () = assert!(EFFECTS_MAX as u64 + FAILURE_OFFSET <= START_INDEX && LETTER_INDEX < Serial::PER_TURN);
+pub(super) const START_INDEX: u64 = 3072;
+const REPLY_INDEX: u64 = 3073;
+const REFUSAL_INDEX: u64 = 3074;
+const LETTER_INDEX: u64 = 3075;
+pub(super) const STARTED_INDEX: u64 = 3076;
+pub(super) const FAULTED_INDEX: u64 = 3077;
+pub(super) const EXITED_INDEX: u64 = 3078;
+pub(super) const HELD_INDEX: u64 = 3328;
+pub(super) const ENTER_INDEX: u64 = 3712;
+/// Of the turn before, so that it comes before all that the new incarnation asks for.
+pub(super) const EARLIER_HELD_INDEX: u64 = 3713;
+pub(super) const CHILDREN_INDEX: u64 = 4096;
+pub(super) const WATCHERS_INDEX: u64 = 5120;
+pub(super) const WATCHED_INDEX: u64 = 6144;
+pub(super) const EARLIER_WATCHED_INDEX: u64 = 7168;
+const _: () = assert!(CHILDREN_MAX <= 1024 && MONITORS_MAX <= 1024 && EFFECTS_MAX <= 1024);
+const _: () =
+    assert!(HELD_MAX < 300 && HELD_INDEX + 300 <= ENTER_INDEX && EARLIER_HELD_INDEX + 300 <= CHILDREN_INDEX);
+const _: () = assert!(EARLIER_WATCHED_INDEX + 1024 <= Serial::PER_TURN);
 
 /// An event on its way into an instance.
 #[derive(Debug, Clone)]
@@ -184,6 +200,7 @@ impl Node {
     ) -> Attempt {
         let now = self.now;
         let live = self.residents.live_mut(address).expect("the instance was hydrated");
+        out.require(live.definition.policy.durability);
         let state = live.row.labels.clone();
         let mut accepts = match (reason, live.state()) {
             (Rejection::NotAccepted, Ok(at)) => live.definition.behaviour.waiting(&at, address, now).accepts,
@@ -342,7 +359,7 @@ impl Node {
         outcome: &Outcome,
     ) -> Option<Sent> {
         let Sender::Instance(sender) = &event.sender else { return None };
-        if number.0 % Serial::PER_TURN >= FAILURE_OFFSET {
+        if !is_of_effect(number) {
             return None;
         }
         let told = Serial(number.0 + FAILURE_OFFSET);
@@ -561,6 +578,11 @@ pub(super) fn sent(
 
 pub(super) fn internal_id(number: Serial) -> EventId {
     EventId::internal(format!("~{}", number.0))
+}
+
+/// Was the number given to an effect? Then what cannot be delivered under it is told.
+fn is_of_effect(number: Serial) -> bool {
+    (EFFECTS_INDEX..EFFECTS_INDEX + FAILURE_OFFSET).contains(&(number.0 % Serial::PER_TURN))
 }
 
 /// The data of `error.communication`: which event, to whom, and why it was not taken.

@@ -2,7 +2,7 @@
 //! applied. It refuses to know the node; whatever the records say that cannot be, it panics over.
 
 use everstate_kernel::{
-    Address, Cause, DeadLetter, DefinitionRecord, EventId, HistoryEntry, IndexKeys, Instance, Loaded,
+    Address, Cause, DeadLetter, DefinitionRecord, Errand, EventId, HistoryEntry, IndexKeys, Instance, Loaded,
     OutcomeRecord, Queued, Record, Seat, SeatRecord, Sent, Serial, Source, Status, Time, TimerKey, Touches,
     TurnRecord,
 };
@@ -184,16 +184,38 @@ impl Disk {
                 assert_eq!(self.mailbox(address).count(), 0, "{address} has ended and holds events");
             }
         }
+        self.check_links();
+        self.check_seats();
+        assert_eq!(self.timers, timers, "the table of timers is that of the rows");
+        for (address, _) in self.mailboxes.keys() {
+            assert!(self.instances.contains_key(address), "a mailbox of nobody: {address}");
+        }
+    }
+
+    /// No living child without a living parent that knows it, but for what the outbox still carries.
+    fn check_links(&self) {
+        for (address, row) in &self.instances {
+            let parent = row.links.as_ref().and_then(|links| links.parent.as_ref());
+            let Some(parent) = parent.filter(|parent| parent.live) else { continue };
+            let children = self.instances.get(&parent.address).and_then(|row| row.links.as_ref());
+            let known =
+                children.is_some_and(|links| links.children.iter().any(|child| child.link == parent.link));
+            let carried = self
+                .outbox
+                .values()
+                .any(|sent| sent.to == *address && !matches!(sent.errand, Errand::Event | Errand::Answer(_)));
+            assert!(known || carried, "{address} is a child without a parent");
+        }
+    }
+
+    /// Rows count what spaces hold, and everybody in a space is known to it, but for what the outbox still carries.
+    fn check_seats(&self) {
         for (address, row) in &self.instances {
             let counted = row.links.as_ref().map_or(0, |links| links.seats as usize);
             assert_eq!(self.seats_of(address).count(), counted, "seats of {address}");
         }
         for (address, _) in self.seats.keys() {
             assert!(self.instances.contains_key(address), "a seat of no space: {address}");
-        }
-        assert_eq!(self.timers, timers, "the table of timers is that of the rows");
-        for (address, _) in self.mailboxes.keys() {
-            assert!(self.instances.contains_key(address), "a mailbox of nobody: {address}");
         }
     }
 

@@ -7,6 +7,8 @@ mod faults;
 mod ids;
 mod lifecycle;
 mod limits;
+mod links;
+mod links_bad_input;
 mod properties;
 mod restore;
 mod script;

@@ -286,6 +286,9 @@ fn format_1_opens_for_ever() {
     assert_eq!(read_row::<TimerKey>(find("row timer")).expect("it is read"), timer());
     assert_eq!(read_row::<Vec<u64>>(find("row run")).expect("it is read"), [1, 300, 70_000]);
     assert_eq!(read_row::<crate::layers::Counters>(find("row counters")).expect("it is read"), counters());
+    assert_eq!(read_row::<Vec<Errand>>(find("row errands")).expect("it is read"), errands());
+    assert_eq!(read_row::<Vec<Status>>(find("row statuses")).expect("it is read"), statuses());
+    assert_eq!(read_row::<Vec<Cause>>(find("row causes")).expect("it is read"), causes());
 }
 
 /// The parts of a record are rows that are read by themselves.
