@@ -21,6 +21,7 @@ pub use pattern::{Pattern, PatternError};
 pub use presence::{Change, Changed, Counterpart, News, Notice, SpaceError};
 
 use crate::address::Address;
+use crate::limits::SPACE_ENDPOINTS_MAX;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use foldhash::fast::FixedState;
@@ -41,6 +42,8 @@ pub struct Space {
     members: IndexMap<Address, BTreeSet<u64>, FixedState>,
     publishers: Routes,
     subscribers: Routes,
+    /// [`SPACE_ENDPOINTS_MAX`], but for tests of what happens there.
+    endpoints_max: usize,
 }
 
 /// An endpoint and where the index has it.
@@ -59,6 +62,7 @@ impl Space {
             members: IndexMap::with_hasher(FixedState::with_seed(seed)),
             publishers: Routes::new(seed),
             subscribers: Routes::new(seed),
+            endpoints_max: SPACE_ENDPOINTS_MAX,
         }
     }
 

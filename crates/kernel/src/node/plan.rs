@@ -7,7 +7,9 @@ use crate::address::Address;
 use crate::behaviour::{Effect, Fault, FaultCode, Next};
 use crate::event::{Event, Sender};
 use crate::json::Json;
-use crate::limits::{DELAY_MS_MAX, EFFECT_BYTES_MAX, EFFECTS_MAX, STATE_BYTES_MAX, TIMERS_MAX};
+use crate::limits::{
+    DELAY_MS_MAX, EFFECT_BYTES_MAX, EFFECTS_MAX, ENDPOINT_VALUE_BYTES_MAX, STATE_BYTES_MAX, TIMERS_MAX,
+};
 use crate::link::{Links, RestartFrom};
 use crate::record::{Kept, Sent, Serial, Status, Timer, TimerKey};
 use crate::space::Act;
@@ -135,16 +137,26 @@ fn check_effects(effects: &[Effect]) -> Result<(), Fault> {
 fn check_act(act: &Act) -> Result<usize, Fault> {
     match act {
         Act::Join { name, part } => {
-            check_data(&part.value)?;
+            check_value(&part.value)?;
             Ok(check_end_of_name("an endpoint", name)?
                 + part.pattern.as_str().len()
                 + part.value.as_str().len())
         }
         Act::Leave { name } => Ok(name.len()),
-        Act::Assert { name, value } => check_data(value).map(|()| name.len() + value.as_str().len()),
+        Act::Assert { name, value } => check_value(value).map(|()| name.len() + value.as_str().len()),
         Act::Publish { topic, data } | Act::Feedback { topic, data } => {
             check_data(data).map(|()| topic.as_str().len() + data.as_str().len())
         }
+    }
+}
+
+fn check_value(value: &Json) -> Result<(), Fault> {
+    check_data(value)?;
+    match value.as_str().len() {
+        bytes if bytes > ENDPOINT_VALUE_BYTES_MAX => Err(limit(format!(
+            "an endpoint asserts {bytes} bytes, the limit is {ENDPOINT_VALUE_BYTES_MAX}; assert where to find them"
+        ))),
+        _ => Ok(()),
     }
 }
 

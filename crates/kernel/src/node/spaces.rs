@@ -79,6 +79,14 @@ impl Premises {
         self.space.len() + self.inhabitants.len()
     }
 
+    /// Lets endpoints go: what becomes of the seats, and what is told.
+    fn leave(&mut self, address: &Address, leaves: Vec<Change>) -> (Vec<Record>, Vec<Told>) {
+        let changed = self.space.apply(0, leaves).expect("to leave asks for nothing that could be refused");
+        let inside = address.inside().unwrap_or_default();
+        let all = self.tell(address, &inside, &changed, None, &[]);
+        (seats(address, changed.endpoints), all)
+    }
+
     /// Gives up everything: the numbers of all seats, and what is told of it.
     fn clear(&mut self, space: &Address, inside: &str) -> (Vec<Serial>, Vec<Told>) {
         let (mut numbers, mut all) = (Vec::new(), Vec::new());
@@ -155,9 +163,13 @@ impl Node {
                 Err(message) => messages.push(message),
             }
         }
+        let leaves: Vec<Change> =
+            changes.iter().filter(|change| matches!(change, Change::Leave(_))).cloned().collect();
         match premises.space.apply(Serial::of(position, 0).0, changes) {
             Err(error) => {
-                drop(self.reject(&to, delivery, Rejection::BadData, format!("{error}"), out));
+                let left = premises.leave(&to, leaves);
+                let _ = self.reject(&to, delivery, Rejection::BadData, format!("{error}"), out);
+                self.let_leave(&to, left, out);
             }
             Ok(changed) => {
                 let inside = to.inside().unwrap_or_default();
@@ -165,6 +177,17 @@ impl Node {
                 self.take_turn(&to, delivery, seats(&to, changed.endpoints), all, out);
             }
         }
+    }
+
+    /// What was left in a turn that the space refuses: the member has let go of it, so it is gone all the same.
+    fn let_leave(&mut self, space: &Address, (seats, all): (Vec<Record>, Vec<Told>), out: &mut Out) {
+        if seats.is_empty() {
+            return;
+        }
+        self.residents.live_mut(space).expect("the space is here").count_seats();
+        out.records.extend(seats);
+        self.write_row(space, Vec::new(), None, out);
+        self.tell_more(space, all, out);
     }
 
     /// A machine, or an incarnation of it, is gone from a space.

@@ -143,6 +143,11 @@ impl<'a> Ties<'a> {
                 there.for_each(|held| held.names.retain(|other| other != name));
                 self.links.held.retain(|held| !held.names.is_empty());
             }
+            Act::Assert { name, .. } if !self.links.holds(&space, name) => {
+                return Err(action(format!(
+                    "the instance holds no endpoint {name:?} in {space}; join with it first"
+                )));
+            }
             Act::Join { .. } | Act::Assert { .. } | Act::Publish { .. } | Act::Feedback { .. } => {}
         }
         match self.acting.iter_mut().find(|(_, other, _)| *other == space) {

@@ -16,7 +16,7 @@ use super::endpoint::{Endpoint, EndpointName, Interest, Part, Reason, Role};
 use super::pattern::Pattern;
 use crate::address::Address;
 use crate::json::Json;
-use crate::limits::{ENDPOINT_NAME_BYTES_MAX, ENDPOINT_VALUE_BYTES_MAX, SPACE_ENDPOINTS_MAX};
+use crate::limits::{ENDPOINT_NAME_BYTES_MAX, ENDPOINT_VALUE_BYTES_MAX};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -125,10 +125,8 @@ pub struct Changed {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpaceError {
     /// Too many endpoints.
-    #[error(
-        "the space would have {0} endpoints, the limit is {SPACE_ENDPOINTS_MAX}; leave with those that are not needed"
-    )]
-    TooMany(usize),
+    #[error("the space would have {0} endpoints, the limit is {1}; leave with those that are not needed")]
+    TooMany(usize, usize),
     /// The value is too long.
     #[error(
         "endpoint {0:?} asserts a value of {1} bytes, the limit is {ENDPOINT_VALUE_BYTES_MAX}; assert where to find it"
@@ -227,8 +225,8 @@ impl Space {
         let brought = net.touched.values().filter(|touched| touched.before.is_none()).count();
         let gone = net.touched.values().filter(|touched| touched.after.is_none()).count();
         let wanted = self.len() + brought - gone;
-        if brought > gone && wanted > SPACE_ENDPOINTS_MAX {
-            return Err(SpaceError::TooMany(wanted));
+        if brought > gone && wanted > self.endpoints_max {
+            return Err(SpaceError::TooMany(wanted, self.endpoints_max));
         }
         Ok(net)
     }

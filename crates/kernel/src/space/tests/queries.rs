@@ -93,6 +93,15 @@ fn what_goes_over_a_limit_changes_nothing() {
     );
     assert_eq!(error, expected);
     assert_eq!(refused(&mut space, Change::Assert(name("a/1", "e"), long)), expected);
+    space.endpoints_max = 2;
+    let two = [join("a/2", "e", "publisher participant y"), join("a/3", "e", "publisher participant y")];
+    let error = space.apply(200, two.to_vec()).expect_err("one too many").to_string();
+    assert_eq!(
+        error,
+        "the space would have 3 endpoints, the limit is 2; leave with those that are not needed"
+    );
+    let in_exchange = [Change::Leave(name("a/1", "e")), two[0].clone(), two[1].clone()];
+    assert!(space.clone().apply(200, in_exchange.to_vec()).is_ok(), "one goes for two that come");
     for bad in [String::new(), "n".repeat(ENDPOINT_NAME_BYTES_MAX + 1), "a\nb".into()] {
         let error = refused(&mut space, join("a/2", &bad, "publisher participant y"));
         assert!(error.contains("is not usable"), "{error}");
