@@ -364,6 +364,7 @@ pub(crate) struct Model {
     timers: std::collections::BTreeSet<TimerKey>,
     outbox: BTreeMap<u64, Sent>,
     dead_letters: BTreeMap<u64, DeadLetter>,
+    seats: BTreeMap<(Key, u64), SeatRecord>,
     last_position: u64,
 }
 
@@ -398,6 +399,13 @@ impl Model {
             }
             Record::DeadLetterGone(number) => {
                 self.dead_letters.remove(&number.0);
+            }
+            Record::Seat(record) => {
+                let key = (key(&record.space), record.number.0);
+                match &record.seat {
+                    Some(_) => drop(self.seats.insert(key, record.clone())),
+                    None => drop(self.seats.remove(&key)),
+                }
             }
             Record::Outcome(id, outcome) => {
                 self.outcomes.insert(id.clone(), outcome.clone());

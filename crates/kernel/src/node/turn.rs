@@ -48,8 +48,8 @@ const LETTER_INDEX: u64 = 3075;
 pub(super) const STARTED_INDEX: u64 = 3076;
 pub(super) const FAULTED_INDEX: u64 = 3077;
 pub(super) const EXITED_INDEX: u64 = 3078;
+pub(super) const ENTER_INDEX: u64 = 3327;
 pub(super) const HELD_INDEX: u64 = 3328;
-pub(super) const ENTER_INDEX: u64 = 3712;
 /// Of the turn before, so that it comes before all that the new incarnation asks for.
 pub(super) const EARLIER_HELD_INDEX: u64 = 3713;
 pub(super) const CHILDREN_INDEX: u64 = 4096;
@@ -57,8 +57,9 @@ pub(super) const WATCHERS_INDEX: u64 = 5120;
 pub(super) const WATCHED_INDEX: u64 = 6144;
 pub(super) const EARLIER_WATCHED_INDEX: u64 = 7168;
 const _: () = assert!(CHILDREN_MAX <= 1024 && MONITORS_MAX <= 1024 && EFFECTS_MAX <= 1024);
-const _: () =
-    assert!(HELD_MAX < 300 && HELD_INDEX + 300 <= ENTER_INDEX && EARLIER_HELD_INDEX + 300 <= CHILDREN_INDEX);
+const _: () = assert!(
+    HELD_MAX < 300 && HELD_INDEX + 300 <= EARLIER_HELD_INDEX && EARLIER_HELD_INDEX + 300 <= CHILDREN_INDEX
+);
 const _: () = assert!(EARLIER_WATCHED_INDEX + 1024 <= Serial::PER_TURN);
 
 /// An event on its way into an instance.

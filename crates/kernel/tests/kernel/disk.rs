@@ -23,6 +23,8 @@ pub(crate) struct Disk {
     pub(crate) letters: BTreeMap<Serial, DeadLetter>,
     pub(crate) seats: BTreeMap<(Address, Serial), Seat>,
     pub(crate) position: u64,
+    /// How often a space was deleted.
+    spaces_deleted: usize,
     /// Every number that was ever in the outbox.
     sent: BTreeSet<Serial>,
     /// Every event that was decided, and until when that is remembered.
@@ -81,6 +83,7 @@ impl Disk {
                 assert_ne!(before.as_ref(), seat.as_ref(), "a seat's record says nothing new");
             }
             Record::Deleted(deleted) => {
+                self.spaces_deleted += usize::from(deleted.address.kind() == "space");
                 let row = self.instances.remove(&deleted.address).expect("a deleted instance exists");
                 assert_eq!((row.incarnation, row.turns), (deleted.incarnation, deleted.turns));
                 assert_eq!(self.indexes.remove(&deleted.address).as_ref(), Some(&deleted.before));
@@ -217,6 +220,50 @@ impl Disk {
         for (address, _) in self.seats.keys() {
             assert!(self.instances.contains_key(address), "a seat of no space: {address}");
         }
+    }
+
+    /// When nothing is on its way: in every space that lives are exactly the endpoints that instances hold there, and
+    /// whoever lives in a space that was there to be entered.
+    pub(crate) fn check_presence(&self) {
+        assert_eq!(self.outbox.len(), 0, "it is at rest");
+        let alive = |address: &Address| self.instances.get(address).is_some_and(|row| !row.status.is_ended());
+        let (mut seated, mut inhabitants) = (BTreeSet::new(), BTreeSet::new());
+        for ((space, _), seat) in &self.seats {
+            match seat {
+                Seat::Endpoint(endpoint) => {
+                    let name = &endpoint.name;
+                    let row = &self.instances[&name.member];
+                    assert_eq!(
+                        endpoint.life, row.born,
+                        "{} holds an endpoint of an earlier life",
+                        name.member
+                    );
+                    assert!(seated.insert((space.clone(), name.member.clone(), name.name.clone())), "twice");
+                }
+                Seat::Inhabitant(address) => drop(inhabitants.insert((space.clone(), address.clone()))),
+            }
+        }
+        let (mut held, mut living) = (BTreeSet::new(), BTreeSet::new());
+        for (address, row) in self.instances.iter().filter(|(address, _)| alive(address)) {
+            for place in row.links.iter().flat_map(|links| &links.held).filter(|place| alive(&place.space)) {
+                let names = place.names.iter().cloned();
+                held.extend(names.map(|name| (place.space.clone(), address.clone(), name)));
+            }
+            if !address.space().is_empty() {
+                living.insert((Address::of_space(address.space()).unwrap(), address.clone()));
+            }
+        }
+        assert_eq!(inhabitants, living, "who lives in a space is known to it");
+        let unknown: Vec<_> = seated.difference(&held).collect();
+        assert_eq!(unknown, Vec::<&(Address, Address, std::sync::Arc<str>)>::new(), "held by nobody");
+        self.check_held(&held, &seated);
+    }
+
+    /// An endpoint that is held in a living space is there, unless that space has ended or was deleted since.
+    fn check_held<T: Ord + std::fmt::Debug>(&self, held: &BTreeSet<T>, seated: &BTreeSet<T>) {
+        let ended = |row: &Instance| row.address.kind() == "space" && row.incarnation > 1;
+        let deleted = self.spaces_deleted > 0 || self.instances.values().any(ended);
+        assert!(deleted || held == seated, "held {held:?}, there {seated:?}");
     }
 
     pub(crate) fn mailbox(&self, address: &Address) -> impl Iterator<Item = &Queued> {

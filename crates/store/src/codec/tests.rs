@@ -79,6 +79,8 @@ fn links() -> Links {
         watchers: vec![watch(11)],
         watched: vec![watch(12)],
         stopping: true,
+        held: vec![Held { space: address("space/~"), names: vec![Arc::from("door")] }],
+        seats: 3,
     }
 }
 
