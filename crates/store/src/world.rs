@@ -6,7 +6,7 @@ use crate::contract::{Query, Reader};
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionId, DefinitionRecord, DeletedRecord, Errand, Event, EventId,
     HistoryEntry, Instance, Json, Kept, Labels, Outcome, OutcomeRecord, Queued, Record, Rejection, RowRecord,
-    Sender, Sent, Serial, Source, Status, Time, Timer, TimerKey, Touches, TurnRecord,
+    Seat, SeatRecord, Sender, Sent, Serial, Source, Status, Time, Timer, TimerKey, Touches, TurnRecord,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,6 +94,7 @@ impl World {
             5 => self.gone(),
             6 => self.row(),
             7 => vec![self.outcome()],
+            8 => self.seat(),
             _ => vec![self.turn()],
         }
     }
@@ -325,6 +326,22 @@ impl World {
         Record::Outcome(event.id, outcome)
     }
 
+    /// Somebody comes to an instance or goes, as if it were a space.
+    fn seat(&mut self) -> Vec<Record> {
+        let Some(mut instance) = self.known() else { return vec![] };
+        let space = instance.address.clone();
+        let mut links = instance.links.take().unwrap_or_default();
+        let there = self.model.seats_of(&space).next().map(|record| record.number);
+        let (number, seat) = match there.filter(|_| self.dice.one_in(3)) {
+            Some(number) => (number, None),
+            None => (Serial(self.serial()), Some(Seat::Inhabitant(self.address()))),
+        };
+        links.seats = links.seats + u32::from(seat.is_some()) - u32::from(seat.is_none());
+        instance.links = Some(links);
+        let row = RowRecord { instance, timers_cleared: vec![], timers_set: vec![] };
+        vec![Record::Seat(SeatRecord { space, number, seat }), Record::Row(row)]
+    }
+
     fn deleted(&mut self) -> Vec<Record> {
         let Some(instance) = self.known() else { return vec![] };
         let of = key(&instance.address);
@@ -335,14 +352,17 @@ impl World {
             address: instance.address.clone(),
             generation: Some(timer.generation),
         };
-        vec![Record::Deleted(DeletedRecord {
+        let gone = |record: &SeatRecord| Record::Seat(SeatRecord { seat: None, ..record.clone() });
+        let mut records: Vec<Record> = self.model.seats_of(&instance.address).map(gone).collect();
+        records.push(Record::Deleted(DeletedRecord {
             address: instance.address.clone(),
             incarnation: instance.incarnation,
             turns: instance.turns,
             before: instance.index_keys(),
             timers_cleared: instance.timers.iter().map(timer_key).collect(),
             mailbox,
-        })]
+        }));
+        records
     }
 }
 
@@ -546,6 +566,12 @@ impl Model {
                 (&instance.labels, instance.turns, &instance.state)
             );
         }
+    }
+
+    /// What a space holds, ascending by number.
+    pub(crate) fn seats_of(&self, space: &Address) -> impl Iterator<Item = &SeatRecord> {
+        let key = key(space);
+        self.seats.range((key.clone(), 0)..=(key, u64::MAX)).map(|(_, record)| record)
     }
 
     /// What the kernel would bring in.
