@@ -20,6 +20,7 @@ mod link;
 mod node;
 mod record;
 pub mod space;
+mod supervisor;
 mod time;
 
 pub use address::{Address, AddressError};
@@ -40,4 +41,5 @@ pub use record::{
     OutcomeRecord, Pending, Queued, Record, RowRecord, Seat, SeatRecord, Sent, Serial, Source, Status, Timer,
     TimerKey, TurnRecord,
 };
+pub use supervisor::{Backoff, ChildPlan, Plan, PlanError, Restart, Strategy, Supervisor};
 pub use time::{Span, Time};

@@ -8,6 +8,7 @@ mod delivery;
 mod errands;
 mod lifecycle;
 mod mailbox;
+mod numbers;
 mod plan;
 mod residents;
 mod spaces;
@@ -16,6 +17,7 @@ mod turn;
 mod window;
 
 pub use audit::Violation;
+pub(crate) use ties::check_child_name;
 
 use crate::address::{Address, SPACE_KIND};
 use crate::definition::{Definition, DefinitionId, Durability, version_order};
@@ -27,6 +29,8 @@ use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use foldhash::fast::FixedState;
+use indexmap::IndexMap;
 use residents::Residents;
 use window::Window;
 
@@ -58,8 +62,9 @@ pub struct Node {
     /// Those that were put since the last `settle`, and go when what they were put with is not committed.
     definitions_fresh: Vec<DefinitionId>,
     residents: Residents,
-    /// Outcomes that were brought in or decided since the last `settle`.
-    outcomes: BTreeMap<EventId, Option<OutcomeRecord>>,
+    /// Outcomes that were brought in or decided since the last `settle`. Nothing goes through them in order, so nothing
+    /// depends on the hash.
+    outcomes: IndexMap<EventId, Option<OutcomeRecord>, FixedState>,
     /// Events between instances that are committed or about to be, and not delivered yet. In order.
     outbox: BTreeMap<Serial, Sent>,
     window: Window,
@@ -81,7 +86,7 @@ impl Node {
             definitions: BTreeMap::from([(name, Vec::from([put]))]),
             definitions_fresh: Vec::new(),
             residents: Residents::new(seed),
-            outcomes: BTreeMap::new(),
+            outcomes: IndexMap::with_hasher(FixedState::with_seed(seed)),
             outbox: BTreeMap::new(),
             window: Window::new(TIMER_WINDOW_MAX),
             letters_gone: BTreeSet::new(),
@@ -132,7 +137,7 @@ impl Node {
         let (address, id) = input.subject();
         let mut touches = Touches::default();
         touches.addresses.extend(address.filter(|address| !self.residents.knows(address)).cloned());
-        touches.ids.extend(id.filter(|id| !self.outcomes.contains_key(id)).cloned());
+        touches.ids.extend(id.filter(|id| !self.outcomes.contains_key(*id)).cloned());
         touches
     }
 

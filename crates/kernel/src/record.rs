@@ -43,13 +43,13 @@ impl Serial {
 }
 
 /// One thing to remember.
-#[expect(clippy::large_enum_variant, reason = "nearly all records are turns, and they are moved once")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {
     /// A definition was put.
     Definition(DefinitionRecord),
     /// An instance made a turn: it was started, or an event reached its outcome.
-    Turn(TurnRecord),
+    /// Boxed, since it is by far the largest and a batch of thousands is moved about while it grows.
+    Turn(Box<TurnRecord>),
     /// An event waits in the mailbox of an instance. Its outcome is pending.
     Queued(Queued),
     /// An instance or timer sent an event that is not delivered yet.

@@ -1,6 +1,7 @@
 //! What is said of an instance: waiting, done, stuck, retrying.
 
 use super::*;
+use everstate_kernel::Status;
 use everstate_kernel::{Fault, FaultCode, Json, Kept, Pending, Serial, Time, Timer};
 
 fn row() -> Instance {

@@ -96,7 +96,7 @@ impl Load {
             time: now,
         };
         self.rows[at] = Some(instance.clone());
-        Record::Turn(TurnRecord {
+        Record::Turn(Box::new(TurnRecord {
             entry: HistoryEntry {
                 position: self.position,
                 sequence: instance.turns,
@@ -112,7 +112,7 @@ impl Load {
             fingerprint: self.position,
             timers_cleared: Vec::new(),
             timers_set: Vec::new(),
-        })
+        }))
     }
 }
 

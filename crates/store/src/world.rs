@@ -193,7 +193,7 @@ impl World {
             None => Cause::Start { id: event.id.clone(), data: event.data.clone() },
             Some(_) => Cause::Event(event),
         };
-        Record::Turn(TurnRecord {
+        Record::Turn(Box::new(TurnRecord {
             entry: HistoryEntry {
                 position,
                 sequence: instance.turns,
@@ -209,7 +209,7 @@ impl World {
             fingerprint: self.serial,
             timers_cleared,
             timers_set,
-        })
+        }))
     }
 
     /// Where the event of a turn of `address` may have been.

@@ -16,8 +16,9 @@
 
 use super::Node;
 use super::errands::Arrived;
+use super::numbers::START_INDEX;
 use super::residents::Live;
-use super::turn::{Attempt, Beginning, Delivery, START_INDEX, internal_id, retry_key, sent, timer_key};
+use super::turn::{Attempt, Beginning, Delivery, internal_id, retry_key, sent, timer_key};
 use crate::address::Address;
 use crate::behaviour::Fault;
 use crate::definition::{Create, Definition};

@@ -21,9 +21,10 @@
 use super::Node;
 use super::delivery::{new_instance, nobody};
 use super::lifecycle::Wish;
+use super::numbers::FAILURE_OFFSET;
 use super::residents::Live;
 use super::ties::watched;
-use super::turn::{Attempt, Beginning, Delivery, FAILURE_OFFSET, sent};
+use super::turn::{Attempt, Beginning, Delivery, sent};
 use crate::address::Address;
 use crate::behaviour::Fault;
 use crate::definition::{Definition, Durability};

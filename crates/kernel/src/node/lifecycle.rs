@@ -12,13 +12,11 @@
 
 use super::Node;
 use super::delivery::nobody;
+use super::numbers::{START_INDEX, STARTED_INDEX};
 use super::plan::{Change, plan};
 use super::residents::Live;
 use super::ties::{Ties, enter};
-use super::turn::{
-    Besides, Delivery, START_INDEX, STARTED_INDEX, Written, internal_id, retry_key, timer_key, turn_of,
-    turn_seed,
-};
+use super::turn::{Besides, Delivery, Written, internal_id, retry_key, timer_key, turn_of, turn_seed};
 use crate::address::Address;
 use crate::behaviour::{Effect, Fault, Next};
 use crate::definition::Definition;

@@ -1,8 +1,9 @@
 //! What a turn will change, worked out before anything does: too much, and it is a fault that leaves no trace.
 
+use super::numbers::EFFECTS_INDEX;
 use super::residents::Live;
 use super::ties::{Ties, Wanted, check_end_of_name};
-use super::turn::{EFFECTS_INDEX, sent, timer_key};
+use super::turn::{sent, timer_key};
 use crate::address::Address;
 use crate::behaviour::{Effect, Fault, FaultCode, Next};
 use crate::event::{Event, Sender};

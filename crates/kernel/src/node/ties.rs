@@ -3,11 +3,12 @@
 //!
 //! Its one invariant: for whatever changes here that another instance holds too, there is an errand to that one.
 
-use super::residents::Live;
-use super::turn::{
+use super::numbers::{
     CHILDREN_INDEX, EARLIER_CHILDREN_INDEX, EARLIER_HELD_INDEX, EARLIER_WATCHED_INDEX, ENTER_INDEX,
-    EXITED_INDEX, HELD_INDEX, WATCHED_INDEX, WATCHERS_INDEX, sent,
+    EXITED_INDEX, HELD_INDEX, WATCHED_INDEX, WATCHERS_INDEX,
 };
+use super::residents::Live;
+use super::turn::sent;
 use crate::address::Address;
 use crate::behaviour::{Fault, FaultCode};
 use crate::event::Sender;
@@ -351,6 +352,11 @@ fn action(message: String) -> Fault {
 
 fn limit(message: String) -> Fault {
     Fault { code: FaultCode::Limit, message, place: String::new() }
+}
+
+/// Is the name of a child usable at the end of the names of the events that tell of it?
+pub(crate) fn check_child_name(name: &str) -> Result<usize, Fault> {
+    check_end_of_name("a child", name)
 }
 
 /// Is the name of a child or an endpoint usable at the end of the names of the events that tell of it?

@@ -13,6 +13,7 @@
 //! | not asked: it is for or from an incarnation that is no more | rejected | unchanged | gone |
 
 use super::Node;
+use super::numbers::{FAILURE_OFFSET, FAULTED_INDEX, LETTER_INDEX, REFUSAL_INDEX, REPLY_INDEX, is_of_effect};
 use super::plan::{Change, plan};
 use super::residents::Live;
 use super::spaces::Premises;
@@ -22,7 +23,7 @@ use crate::behaviour::{Fault, FaultCode, Handled, State, Turn, shortened};
 use crate::event::{Event, EventId, Outcome, REPLY_PREFIX, Rejection, Sender};
 use crate::input::{Out, Release};
 use crate::json::Json;
-use crate::limits::{ACCEPTS_MAX, CHILDREN_MAX, EFFECTS_MAX, HELD_MAX, MAILBOX_MAX, MONITORS_MAX};
+use crate::limits::{ACCEPTS_MAX, MAILBOX_MAX};
 use crate::link::{Errand, News, Park, Parked};
 use crate::record::{
     Cause, DeadLetter, HistoryEntry, IndexKeys, Instance, Labels, OutcomeRecord, Pending, Record, RowRecord,
@@ -34,33 +35,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-
-// Numbers within a turn, in the order in which they are delivered: what lets go of an earlier incarnation comes before
-// what the new one asks for, and an end after everything else. The failure of an effect's delivery is numbered
-// `FAILURE_OFFSET` above the effect.
-pub(super) const EARLIER_CHILDREN_INDEX: u64 = 0;
-pub(super) const EFFECTS_INDEX: u64 = 1024;
-pub(super) const FAILURE_OFFSET: u64 = 1024;
-pub(super) const START_INDEX: u64 = 3072;
-const REPLY_INDEX: u64 = 3073;
-const REFUSAL_INDEX: u64 = 3074;
-const LETTER_INDEX: u64 = 3075;
-pub(super) const STARTED_INDEX: u64 = 3076;
-pub(super) const FAULTED_INDEX: u64 = 3077;
-pub(super) const EXITED_INDEX: u64 = 3078;
-pub(super) const ENTER_INDEX: u64 = 3327;
-pub(super) const HELD_INDEX: u64 = 3328;
-/// Of the turn before, so that it comes before all that the new incarnation asks for.
-pub(super) const EARLIER_HELD_INDEX: u64 = 3713;
-pub(super) const CHILDREN_INDEX: u64 = 4096;
-pub(super) const WATCHERS_INDEX: u64 = 5120;
-pub(super) const WATCHED_INDEX: u64 = 6144;
-pub(super) const EARLIER_WATCHED_INDEX: u64 = 7168;
-const _: () = assert!(CHILDREN_MAX <= 1024 && MONITORS_MAX <= 1024 && EFFECTS_MAX <= 1024);
-const _: () = assert!(
-    HELD_MAX < 300 && HELD_INDEX + 300 <= EARLIER_HELD_INDEX && EARLIER_HELD_INDEX + 300 <= CHILDREN_INDEX
-);
-const _: () = assert!(EARLIER_WATCHED_INDEX + 1024 <= Serial::PER_TURN);
 
 /// An event on its way into an instance.
 #[derive(Debug, Clone)]
@@ -431,7 +405,7 @@ impl Node {
         self.window.change(&cleared, &set);
         let entry =
             HistoryEntry { position: self.position, sequence: live.row.turns, at: now, cause, outcome, log };
-        out.records.push(Record::Turn(TurnRecord {
+        out.records.push(Record::Turn(Box::new(TurnRecord {
             entry,
             instance: live.row.clone(),
             before,
@@ -440,7 +414,7 @@ impl Node {
             fingerprint,
             timers_cleared: cleared,
             timers_set: set,
-        }));
+        })));
         for sent in sends.into_iter().chain(answer) {
             self.post(sent, out);
         }
@@ -579,11 +553,6 @@ pub(super) fn sent(
 
 pub(super) fn internal_id(number: Serial) -> EventId {
     EventId::internal(format!("~{}", number.0))
-}
-
-/// Was the number given to an effect? Then what cannot be delivered under it is told.
-fn is_of_effect(number: Serial) -> bool {
-    (EFFECTS_INDEX..EFFECTS_INDEX + FAILURE_OFFSET).contains(&(number.0 % Serial::PER_TURN))
 }
 
 /// The data of `error.communication`: which event, to whom, and why it was not taken.

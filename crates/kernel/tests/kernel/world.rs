@@ -364,6 +364,9 @@ pub(crate) fn definition(kind: &str, version: &str) -> Arc<Definition> {
         _ => on_demand,
     };
     let id = DefinitionId::new(kind, version).unwrap();
+    if let Some(behaviour) = crate::supervisors::behaviour(kind) {
+        return Arc::new(Definition { id, behaviour: Arc::new(behaviour), policy: Policy::default() });
+    }
     Arc::new(Definition { id, behaviour: Arc::new(Scripted), policy })
 }
 

@@ -249,7 +249,7 @@ fn records() -> Vec<(&'static str, Record)> {
             "definition",
             Record::Definition(DefinitionRecord { id, source: Arc::from("name: orders"), put_at: Time(1) }),
         ),
-        ("turn", Record::Turn(turn)),
+        ("turn", Record::Turn(Box::new(turn))),
         ("queued", Record::Queued(queued)),
         ("sent", Record::Sent(sent)),
         ("row", Record::Row(row)),
