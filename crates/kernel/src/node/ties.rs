@@ -142,7 +142,6 @@ impl<'a> Ties<'a> {
             Act::Leave { name } => {
                 let there = self.links.held.iter_mut().filter(|held| held.space == space);
                 there.for_each(|held| held.names.retain(|other| other != name));
-                self.links.held.retain(|held| !held.names.is_empty());
             }
             Act::Assert { name, .. } if !self.links.holds(&space, name) => {
                 return Err(action(format!(
@@ -160,6 +159,7 @@ impl<'a> Ties<'a> {
 
     /// The errands of all acts.
     pub(super) fn acting(&mut self, life: u64) -> Vec<Sent> {
+        self.links.held.retain(|held| !held.names.is_empty());
         let acting = core::mem::take(&mut self.acting).into_iter();
         acting
             .map(|(number, space, acts)| {

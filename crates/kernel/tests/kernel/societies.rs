@@ -175,7 +175,7 @@ fn live(seed: u64, turns: u64) -> (String, Reference) {
                 story += &format!("send {member} here\nrestart {member} {{ }}\n");
                 reference.gone(member, &places.remove(member).unwrap_or_default(), "exited");
             }
-            3 if seed % 3 == 0 && !reference.ended.contains("a/b") => {
+            3 if seed.is_multiple_of(3) && !reference.ended.contains("a/b") => {
                 story += "send a/b:cup/5 here\nstop a:space/b\n";
                 reference.ended.insert("a/b".to_owned());
                 reference.lists.remove("a/b");
