@@ -1,6 +1,6 @@
 //! Spaces as instances: what members do and are told, how spaces nest and end, and who may not.
 
-use crate::world::check;
+use crate::world::{FAIR, Weather, check, play};
 
 #[test]
 fn ping_and_pong_meet_in_a_space() {
@@ -480,4 +480,22 @@ fn a_deleted_space_is_gone_with_everything() {
          cup/2 space.absence.o (a:cup/1 b y exited stopped): ok idle
          a:cup/1 more: rejected final in idle stopped",
     );
+}
+
+/// More than one turn can number: further turns of the same commit tell the rest, and nobody is left out.
+#[test]
+fn a_crowd_is_told_in_several_turns_of_one_commit() {
+    const CROWD: usize = 4_200;
+    let mut story: String =
+        (0..CROWD).map(|n| format!("+ send cup/{n} go {{ join here e sub part x }}\n")).collect();
+    story += "advance 1\nask space/~ publish {\"topic\": \"x\"}\nsend cup/p go { join here p pub part x }\n";
+    story += "send cup/p end { done 1 }";
+    let world = play(&story, Weather { batch: 500, audit: false, ..FAIR });
+    let count = |what: &str| world.transcript.iter().filter(|line| line.contains(what)).count();
+    assert_eq!(count("= {\"takers\":4200}"), 1);
+    assert_eq!(count(" space.message.e (x): ok"), CROWD);
+    assert_eq!(count(" space.presence.e (cup/p p x): ok"), CROWD);
+    assert_eq!(count("cup/p space.presence.p "), CROWD);
+    assert_eq!(count(" space.absence.e (cup/p p x exited final): ok"), CROWD);
+    assert_eq!(count("space/~ space.more: ok"), 2 + 2 + 1);
 }
