@@ -9,7 +9,7 @@ use everstate_api::v1::__buffa::view::{
 };
 use everstate_api::v1::explain_instance_response::{Guarded, Retry, Verdict};
 use everstate_api::{Code, v1};
-use everstate_kernel::{Address, Definition, Instance, Queued, Waiting};
+use everstate_kernel::{Address, Definition, Instance, Queued, Status, Waiting};
 use everstate_runtime::Decision;
 use everstate_store::Query;
 use std::sync::Arc;
@@ -208,12 +208,12 @@ fn retrying(retry: &everstate_kernel::Pending, mailbox: &[Queued]) -> Retry {
 
 /// What is to be said of an instance.
 ///
-/// | final | retry | accepts, a guard that may open, a timer, an event behind another | verdict  |
-/// |-------|-------|------------------------------------------------------------------|----------|
-/// | yes   |       |                                                                  | done     |
-/// | no    | yes   |                                                                  | retrying |
-/// | no    | no    | any of them                                                      | waiting  |
-/// | no    | no    | none                                                             | stuck    |
+/// | ended | retry | accepts, a guard that may open, a timer, a child, an event behind another | verdict  |
+/// |-------|-------|---------------------------------------------------------------------------|----------|
+/// | yes   |       |                                                                           | done     |
+/// | no    | yes   |                                                                           | retrying |
+/// | no    | no    | any of them                                                               | waiting  |
+/// | no    | no    | none, or it is parked                                                     | stuck    |
 ///
 /// A deferred event waits for the active states to change, so it frees nothing by itself.
 fn verdict(row: &Instance, mailbox: &[Queued], waiting: &Waiting) -> Verdict {
@@ -223,11 +223,19 @@ fn verdict(row: &Instance, mailbox: &[Queued], waiting: &Waiting) -> Verdict {
         Verdict::Done
     } else if row.retry.is_some() {
         Verdict::Retrying
-    } else if on_its_way || !waiting.accepts.is_empty() || hope || !row.timers.is_empty() {
+    } else if matches!(row.status, Status::Parked(_)) {
+        Verdict::Stuck
+    } else if on_its_way || !waiting.accepts.is_empty() || hope || !row.timers.is_empty() || has_children(row)
+    {
         Verdict::Waiting
     } else {
         Verdict::Stuck
     }
+}
+
+/// Are there children that may tell of themselves?
+fn has_children(row: &Instance) -> bool {
+    row.links.as_ref().is_some_and(|links| !links.children.is_empty())
 }
 
 /// May a guard that says no at present say yes without a turn? One over the context or the active states alone
@@ -247,6 +255,13 @@ fn summary(verdict: Verdict, row: &Instance, mailbox: &[Queued], waiting: &Waiti
             format!("{} tries an event again that faulted {attempts} times: {fault}", row.address)
         }
         Verdict::Stuck => {
+            if let Status::Parked(parked) = &row.status {
+                let (event, fault) = (&parked.event, &parked.fault.message);
+                return format!(
+                    "{} is parked since {event} faulted: {fault}. Its parent or an operator restarts it",
+                    row.address
+                );
+            }
             let deferred = match mailbox.len() {
                 0 => String::new(),
                 1 => "; 1 deferred event waits for another state".into(),
@@ -264,6 +279,9 @@ fn summary(verdict: Verdict, row: &Instance, mailbox: &[Queued], waiting: &Waiti
             }
             if let Some(timer) = row.timers.iter().min_by_key(|timer| timer.due) {
                 hopes.push(format!("the timer {}", timer.name));
+            }
+            if has_children(row) {
+                hopes.push("its children".into());
             }
             if !waiting.guarded.is_empty() {
                 let names: Vec<&str> = waiting.guarded.iter().map(|(event, _)| event.as_ref()).collect();

@@ -6,8 +6,9 @@ use self::queries::{fits, queries};
 use crate::contract::{Query, Reader};
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionId, DefinitionRecord, DeletedRecord, Errand, Event, EventId,
-    HistoryEntry, Instance, Json, Kept, Labels, Outcome, OutcomeRecord, Queued, Record, Rejection, RowRecord,
-    Seat, SeatRecord, Sender, Sent, Serial, Source, Status, Time, Timer, TimerKey, Touches, TurnRecord,
+    HistoryEntry, Instance, Json, Kept, Labels, Links, Outcome, OutcomeRecord, Queued, Record, Rejection,
+    RowRecord, Seat, SeatRecord, Sender, Sent, Serial, Source, Status, Time, Timer, TimerKey, Touches,
+    TurnRecord, Watch,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -180,6 +181,12 @@ impl World {
         instance.last_event_at = Time(self.now);
         instance.version = Arc::from(if self.dice.one_in(9) { "v2" } else { &*instance.version });
         instance.status = if self.dice.one_in(6) { Status::Final(Json::NULL) } else { Status::Active };
+        // What it holds as a space stays; of its links, one in a while has a watcher.
+        let seats = instance.links.as_ref().map_or(0, |links| links.seats);
+        let watch = Watch { address: address.clone(), number: Serial(position) };
+        let watchers = if self.dice.one_in(4) { vec![watch] } else { vec![] };
+        let links = Links { watchers, seats, ..Links::default() };
+        instance.links = Some(Box::new(links)).filter(|links| **links != Links::default());
         let (timers_cleared, timers_set) = self.timers(&mut instance);
         let outcome = if self.dice.one_in(5) {
             let detail = "no".to_string();
@@ -282,7 +289,12 @@ impl World {
 
     fn sent(&mut self) -> Record {
         let number = Serial(self.serial());
-        Record::Sent(Sent { number, to: self.address(), event: self.event(), errand: Errand::Event })
+        let errand = match self.dice.below(4) {
+            0 => Errand::Stop { link: number, kill: true },
+            1 => Errand::Answer(number),
+            _ => Errand::Event,
+        };
+        Record::Sent(Sent { number, to: self.address(), event: self.event(), errand })
     }
 
     fn dead_letter(&mut self) -> Record {

@@ -182,7 +182,8 @@ impl Node {
         let known = self.residents.live(&to).filter(|live| {
             let parent = live.row.links.as_ref().and_then(|links| links.parent.as_ref());
             let is_child = parent.is_some_and(|parent| parent.link == link && parent.address == *from);
-            is_child && (anew || !live.row.status.is_ended())
+            // One that has ended since, and was restarted by an operator perhaps, is no longer what was to go on.
+            is_child && (anew || live.is_child_by(link))
         });
         let Some(live) = known else {
             let message = format!("{to} is not there to be restarted");
@@ -337,6 +338,6 @@ impl Node {
 impl Live {
     fn is_child_by(&self, link: Serial) -> bool {
         let parent = self.row.links.as_ref().and_then(|links| links.parent.as_ref());
-        parent.is_some_and(|parent| parent.link == link)
+        parent.is_some_and(|parent| parent.link == link && parent.live)
     }
 }

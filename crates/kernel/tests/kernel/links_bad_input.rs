@@ -178,3 +178,26 @@ fn a_child_that_ends_while_it_is_resumed_stays_ended() {
            cup/1 child.exited.a (final): ok idle"#,
     );
 }
+
+#[test]
+fn one_that_ended_and_was_restarted_by_an_operator_is_nobodys_child() {
+    check(
+        "send cup/1 go { spawn a pot 7 stop }
+         + send pot/7 end { done 1 }
+         + restart pot/7
+         + send cup/1 again { resume a }
+         send cup/1 look { family }
+         send pot/7 look { family }",
+        r#"cup/1 start: ok >idle
+           cup/1 go: ok idle
+           pot/7 start: ok >idle
+           cup/1 child.started.a: ok idle
+           pot/7 end: ok idle ended
+           pot/7 restart: ok idle
+           restart pot/7: ok idle
+           cup/1 again: ok idle
+           cup/1 look: ok idle "none [a]"
+           cup/1 child.exited.a (final): ok idle
+           pot/7 look: ok idle "none []""#,
+    );
+}
