@@ -1,7 +1,7 @@
 //! Where an instance is reached: `kind/id`, within a space `space:kind/id`. An address is enough to wake the
 //! instance it names; it says nothing about which node runs it.
 
-use crate::limits::{ADDRESS_BYTES_MAX, ID_BYTES_MAX, KIND_BYTES_MAX};
+use crate::limits::{ADDRESS_BYTES_MAX, ID_BYTES_MAX, KIND_BYTES_MAX, SPACE_DEPTH_MAX};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -41,9 +41,7 @@ impl Address {
             None => (None, text),
         };
         if let Some(space) = space {
-            for segment in space.split('/') {
-                check_id(segment, "a segment of the space")?;
-            }
+            check_space(space)?;
         }
         let Some((kind, id)) = rest.split_once('/') else {
             return Err(AddressError(format!(
@@ -62,6 +60,29 @@ impl Address {
         check_kind(kind)?;
         check_id(id, "the id")?;
         Address::parse(&format!("{kind}/{id}"))
+    }
+
+    /// The address of the space at this path, which is itself an instance: `space/ID` in the space around it. The empty
+    /// path is the outermost space.
+    pub fn of_space(path: &str) -> Result<Address, AddressError> {
+        if path.is_empty() {
+            return Address::new(SPACE_KIND, OUTERMOST);
+        }
+        check_space(path)?;
+        match path.rsplit_once('/') {
+            None => Address::new(SPACE_KIND, path),
+            Some((around, id)) => Address::parse(&format!("{around}:{SPACE_KIND}/{id}")),
+        }
+    }
+
+    /// The path of the space that this is the address of: what the addresses within it begin with.
+    pub fn inside(&self) -> Option<String> {
+        match (self.kind(), self.space(), self.id()) {
+            (SPACE_KIND, "", OUTERMOST) => Some(String::new()),
+            (SPACE_KIND, "", id) => Some(id.into()),
+            (SPACE_KIND, around, id) => Some(format!("{around}/{id}")),
+            _ => None,
+        }
     }
 
     /// The whole address as written.
@@ -83,6 +104,29 @@ impl Address {
     pub fn id(&self) -> &str {
         &self.text[usize::from(self.id_at)..]
     }
+}
+
+/// The kind of all spaces.
+pub(crate) const SPACE_KIND: &str = "space";
+/// The id of the outermost space, in which an address without a space lies.
+const OUTERMOST: &str = "~";
+
+fn check_space(path: &str) -> Result<(), AddressError> {
+    let depth = path.split('/').count();
+    if depth > SPACE_DEPTH_MAX {
+        return Err(AddressError(format!(
+            "the space is {depth} spaces deep, the limit is {SPACE_DEPTH_MAX}; let fewer lie within each other"
+        )));
+    }
+    for segment in path.split('/') {
+        check_id(segment, "a segment of the space")?;
+        if segment == OUTERMOST {
+            return Err(AddressError(format!(
+                "'{OUTERMOST}' is the outermost space itself and cannot lie within a path; leave it out: {path:?}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Checks the name of a definition, which is the kind of its instances.

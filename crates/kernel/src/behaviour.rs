@@ -7,6 +7,7 @@ use crate::json::Json;
 use crate::limits::TEXT_BYTES_MAX;
 use crate::link::{Child, Orphan, RestartFrom};
 use crate::record::Labels;
+use crate::space::{Act, Place};
 use crate::time::{Span, Time};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -33,6 +34,11 @@ pub trait Behaviour: Send + Sync + fmt::Debug {
     /// to stop its own children first, say. A fault ends it at once and without effects.
     fn stop(&self, _state: &State, _turn: &mut Turn<'_>) -> Result<Option<Next>, Fault> {
         Ok(None)
+    }
+
+    /// Are its instances spaces? Only the built-in one says so.
+    fn is_space(&self) -> bool {
+        false
     }
 
     /// The state as bytes, to be kept. Equal states give equal bytes.
@@ -139,6 +145,10 @@ pub enum Effect {
     Monitor(Address),
     /// Not be told of that address any more.
     Demonitor(Address),
+    /// Act in a space. All that one turn changes in a space is seen together, before the messages of that turn where it
+    /// comes and after them where it goes. A space that does not exist is created when somebody joins; when it refuses,
+    /// the sender is told by `error.communication`, and nothing of what the turn wanted in that space is done.
+    Act(Place, Act),
     /// End here: the instance has failed at its task. Whoever started it decides what now.
     GiveUp(Fault),
 }

@@ -93,9 +93,22 @@ impl Event {
         Ok(())
     }
 
-    /// Does only the kernel send events of this name? They tell of children and of instances that are watched.
+    /// Does only the kernel send events of this name? They tell of children, of instances that are
+    /// watched, and of what happens in a space.
     pub(crate) fn is_reserved(name: &str) -> bool {
-        const PREFIXES: [&str; 4] = ["child.started.", "child.faulted.", "child.exited.", "monitor.exited"];
+        const PREFIXES: [&str; 11] = [
+            "child.started.",
+            "child.faulted.",
+            "child.exited.",
+            "monitor.exited",
+            "space.presence.",
+            "space.complete.",
+            "space.changed.",
+            "space.absence.",
+            "space.message.",
+            "space.feedback.",
+            "space.ended.",
+        ];
         PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     }
 

@@ -7,7 +7,7 @@ use crate::definition::{Definition, DefinitionId, Durability};
 use crate::event::{Event, EventId, Outcome};
 use crate::json::Json;
 use crate::link::RestartFrom;
-use crate::record::{DeadLetter, Instance, OutcomeRecord, Queued, Record, Serial, TimerKey};
+use crate::record::{DeadLetter, Instance, OutcomeRecord, Queued, Record, SeatRecord, Serial, TimerKey};
 use crate::time::Time;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -123,6 +123,8 @@ pub struct Loaded {
     pub instances: Vec<(Address, Option<Stored>)>,
     /// What is remembered of events, expired or not.
     pub outcomes: Vec<(EventId, Option<OutcomeRecord>)>,
+    /// All that those of the instances that are spaces hold.
+    pub seats: Vec<SeatRecord>,
 }
 
 /// What steps want. Nothing of `releases` may leave before all of `records` are committed.
@@ -189,6 +191,9 @@ pub enum Refusal {
     /// No such instance.
     #[error("there is no instance {0}")]
     UnknownInstance(Address),
+    /// The name is that of a built-in definition.
+    #[error("the name {0:?} is that of a built-in definition; choose another name")]
+    BuiltIn(Arc<str>),
     /// No definition with that name.
     #[error("there is no definition {0:?}; put it first")]
     UnknownKind(Arc<str>),

@@ -19,6 +19,7 @@ pub mod limits;
 mod link;
 mod node;
 mod record;
+pub mod space;
 mod supervisor;
 mod time;
 
@@ -31,13 +32,14 @@ pub use input::{
 };
 pub use json::{Json, JsonError};
 pub use link::{
-    Child, Errand, Exit, Links, News, Orphan, Parent, Park, Parked, RestartFrom, Restarting, Spawning, Watch,
+    Acting, Child, Errand, Exit, Held, Links, News, Orphan, Parent, Park, Parked, RestartFrom, Restarting,
+    Spawning, Watch,
 };
 pub use node::{Node, Violation};
 pub use record::{
     Cause, DeadLetter, DefinitionRecord, DeletedRecord, HistoryEntry, IndexKeys, Instance, Kept, Labels,
-    OutcomeRecord, Pending, Queued, Record, RowRecord, Sent, Serial, Source, Status, Timer, TimerKey,
-    TurnRecord,
+    OutcomeRecord, Pending, Queued, Record, RowRecord, Seat, SeatRecord, Sent, Serial, Source, Status, Timer,
+    TimerKey, TurnRecord,
 };
 pub use supervisor::{Backoff, ChildPlan, Plan, PlanError, Restart, Strategy, Supervisor};
 pub use time::{Span, Time};

@@ -36,6 +36,38 @@ pub const MAILBOX_MAX: usize = 1_000;
 /// Named timers one instance may hold. They lie in its row, so this bounds the row.
 pub const TIMERS_MAX: usize = 256;
 
+/// Bytes of a topic or pattern. It is in every message and notice, beside an address.
+pub const PATTERN_BYTES_MAX: usize = 512;
+
+/// Segments of a topic or pattern, a final `>` included. A topic is looked up along two branches at each segment, so
+/// twice as many would square what a hostile set of patterns can cost; honest topics have three to six.
+pub const PATTERN_SEGMENTS_MAX: usize = 16;
+
+/// Bytes of an endpoint's name among those of its machine. It ends the names of the events that tell of counterparts,
+/// which have [`EVENT_NAME_BYTES_MAX`].
+pub const ENDPOINT_NAME_BYTES_MAX: usize = 200;
+
+/// Bytes of the value that an endpoint asserts. It is copied into every notice of it; what is larger belongs elsewhere
+/// with its address in the value.
+pub const ENDPOINT_VALUE_BYTES_MAX: usize = 16 << 10;
+
+/// Endpoints in one space. They lie in memory while the space is awake, some 1,000 bytes each; what needs twice as many
+/// is two spaces.
+pub const SPACE_ENDPOINTS_MAX: usize = 1_000_000;
+
+/// Instances that live in one space, which ends them with itself; they lie in memory like endpoints.
+pub const SPACE_INHABITANTS_MAX: usize = 1_000_000;
+
+/// Spaces around an instance. Tenants, conversations and tests nest three or four deep.
+pub const SPACE_DEPTH_MAX: usize = 16;
+
+/// Endpoints one instance may hold, in all spaces together. Their names lie in its row, so this bounds the row; at its
+/// end each space gets an errand, so it bounds a step too.
+pub const HELD_MAX: usize = 256;
+
+/// Counterparts or receivers that a space names in one answer; whoever wants more asks with a narrower pattern.
+pub const SPACE_ANSWER_MAX: usize = 1_000;
+
 /// Children one instance may have, those that are stopping included. They lie in its row, so this bounds the row; at
 /// its end each gets an errand, so it bounds a step too. A tree of two levels holds a million.
 pub const CHILDREN_MAX: usize = 1_000;

@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::behaviour::Fault;
 use crate::json::Json;
 use crate::record::Serial;
+use crate::space::{Act, Reason};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -29,6 +30,10 @@ pub struct Links {
     pub watched: Vec<Watch>,
     /// Was it asked to stop, and goes on until it has tidied up?
     pub stopping: bool,
+    /// Where it holds endpoints.
+    pub held: Vec<Held>,
+    /// What a space holds besides its row, counted; 0 saves whoever brings it in the look.
+    pub seats: u32,
 }
 
 /// The parent as its child knows it.
@@ -69,6 +74,24 @@ pub struct Watch {
     pub address: Address,
     /// The number of the effect that asked for it.
     pub number: Serial,
+}
+
+/// The endpoints of an instance in one space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Where.
+    pub space: Address,
+    /// What they are called, in the order in which they joined.
+    pub names: Vec<Arc<str>>,
+}
+
+/// What a turn does in one space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acting {
+    /// The position of the turn that began the incarnation that acts.
+    pub life: u64,
+    /// In the order in which they were asked for.
+    pub acts: Vec<Act>,
 }
 
 /// What becomes of a child whose parent has ended.
@@ -167,6 +190,28 @@ pub enum Errand {
         /// The watch.
         number: Serial,
     },
+    /// The sender acts in the space.
+    Act(Box<Acting>),
+    /// The sender lives in the space from now on.
+    Enter,
+    /// The sender, or an incarnation of it, is gone with all its endpoints in the space.
+    Withdraw {
+        /// Why.
+        reason: Reason,
+        /// Does it live there no more?
+        departs: bool,
+    },
+    /// The space that the receiver lives in has ended.
+    Evict,
+    /// An endpoint is told something, unless its machine has let go of it.
+    Notice {
+        /// In which space.
+        space: Address,
+        /// What it is called.
+        endpoint: Arc<str>,
+        /// See [`Acting::life`].
+        life: u64,
+    },
 }
 
 /// What a child is spawned with, besides its data.
@@ -232,6 +277,14 @@ impl Links {
             && self.watchers.is_empty()
             && self.watched.is_empty()
             && !self.stopping
+            && self.held.is_empty()
+            && self.seats == 0
+    }
+
+    /// Does it hold that endpoint in that space?
+    pub(crate) fn holds(&self, space: &Address, name: &str) -> bool {
+        let mut there = self.held.iter().filter(|held| held.space == *space);
+        there.any(|held| held.names.iter().any(|other| &**other == name))
     }
 
     /// The child of that name that was not told to stop.

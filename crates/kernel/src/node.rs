@@ -8,8 +8,10 @@ mod delivery;
 mod errands;
 mod lifecycle;
 mod mailbox;
+mod numbers;
 mod plan;
 mod residents;
+mod spaces;
 mod ties;
 mod turn;
 mod window;
@@ -17,12 +19,12 @@ mod window;
 pub use audit::Violation;
 pub(crate) use ties::check_child_name;
 
-use crate::address::Address;
+use crate::address::{Address, SPACE_KIND};
 use crate::definition::{Definition, DefinitionId, Durability, version_order};
 use crate::event::EventId;
 use crate::input::{Answer, Deadline, DeadlineReason, Input, Loaded, Out, Refusal, Release, Ticket, Touches};
 use crate::limits::{OUTBOX_MAX, TIMER_WINDOW_MAX};
-use crate::record::{DefinitionRecord, OutcomeRecord, Record, Sent, Serial, TimerKey};
+use crate::record::{DefinitionRecord, OutcomeRecord, Record, SeatRecord, Sent, Serial, TimerKey};
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -77,8 +79,11 @@ pub struct Node {
 impl Node {
     /// A node without any instance. `seed` feeds the seeds of turns, and the tables against chosen collisions.
     pub fn new(seed: u64) -> Node {
+        let built_in = Arc::new(crate::space::definition());
+        let name = built_in.id.name.clone();
+        let put = Put { definition: built_in, source: Arc::from("") };
         Node {
-            definitions: BTreeMap::new(),
+            definitions: BTreeMap::from([(name, Vec::from([put]))]),
             definitions_fresh: Vec::new(),
             residents: Residents::new(seed),
             outcomes: IndexMap::with_hasher(FixedState::with_seed(seed)),
@@ -142,8 +147,12 @@ impl Node {
             let definition = found
                 .as_ref()
                 .and_then(|(row, _)| self.definition(address.kind(), Some(&row.version)).cloned());
-            self.residents.bring_in(address, found, definition);
+            self.residents.bring_in(address, found, definition, self.seed);
         }
+        for SeatRecord { space, number, seat } in loaded.seats {
+            self.residents.bring_seat(&space, number, seat);
+        }
+        self.residents.brought_in();
         for (id, outcome) in loaded.outcomes {
             self.outcomes.entry(id).or_insert(outcome);
         }
@@ -262,6 +271,9 @@ impl Node {
         let answer = match versions.iter().find(|put| put.definition.id == definition.id) {
             Some(put) if put.source == source => Answer::Put { fresh: false },
             Some(_) => Answer::Refused(Refusal::DefinitionExists(definition.id.clone())),
+            None if (&*definition.id.name == SPACE_KIND) != definition.behaviour.is_space() => {
+                Answer::Refused(Refusal::BuiltIn(definition.id.name.clone()))
+            }
             None => {
                 let id = definition.id.clone();
                 self.definitions_fresh.push(id.clone());

@@ -7,6 +7,7 @@ use crate::definition::DefinitionId;
 use crate::event::{Event, EventId, Outcome};
 use crate::json::Json;
 use crate::link::{Errand, Exit, Links, Parked, RestartFrom};
+use crate::space::Endpoint;
 use crate::time::Time;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -63,6 +64,8 @@ pub enum Record {
     Outcome(EventId, OutcomeRecord),
     /// An outbox entry was taken out and led to no turn of its receiver.
     SentGone(Serial),
+    /// A space holds something more or less than before.
+    Seat(SeatRecord),
     /// The instance was deleted with all that belonged to it. Outcomes of its events stay for their retention.
     Deleted(DeletedRecord),
 }
@@ -126,6 +129,26 @@ pub struct DeletedRecord {
     pub timers_cleared: Vec<TimerKey>,
     /// Numbers of the events in its mailbox.
     pub mailbox: Vec<u64>,
+}
+
+/// What a space holds besides its row, one by one: a turn writes what it changes, however many there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatRecord {
+    /// Which space.
+    pub space: Address,
+    /// Its number in the space.
+    pub number: Serial,
+    /// What it is now; none when it is gone.
+    pub seat: Option<Seat>,
+}
+
+/// One thing that a space holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seat {
+    /// An endpoint.
+    Endpoint(Endpoint),
+    /// An instance that lives there.
+    Inhabitant(Address),
 }
 
 /// Where the event of a turn was until then.

@@ -108,6 +108,8 @@ impl From<Refusal> for Failure {
             Refusal::Conflict(_) => (Code::Conflict, "event.id"),
             Refusal::InstanceExists(_) => (Code::InstanceExists, "id"),
             Refusal::DefinitionExists(_) => (Code::DefinitionExists, "source"),
+            // It exists before all others, and cannot be put.
+            Refusal::BuiltIn(_) => (Code::DefinitionExists, "source"),
             Refusal::UnknownInstance(_) => (Code::UnknownInstance, "address"),
             Refusal::UnknownKind(_) => (Code::UnknownDefinition, "kind"),
             Refusal::UnknownVersion(..) => (Code::UnknownVersion, "version"),

@@ -12,7 +12,7 @@ use crate::contract::StoreError;
 use crate::export::Row;
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionRecord, DeletedRecord, EventId, HistoryEntry, IndexKeys, Instance,
-    OutcomeRecord, Queued, Record, RowRecord, Sent, Serial, Source, Time, TimerKey, TurnRecord,
+    OutcomeRecord, Queued, Record, RowRecord, SeatRecord, Sent, Serial, Source, Time, TimerKey, TurnRecord,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,7 @@ const DEAD_LETTER_GONE: u8 = 7;
 const SENT_GONE: u8 = 8;
 const DELETED: u8 = 9;
 const OUTCOME: u8 = 10;
+const SEAT: u8 = 11;
 const IMPORTED: u8 = 100;
 
 /// What a turn record holds besides its two rows.
@@ -146,6 +147,7 @@ pub(crate) fn push_record(out: &mut Vec<u8>, record: &Record) -> Parts {
         Record::SentGone(number) => only_row(tagged(out, SENT_GONE, number)),
         Record::Outcome(id, outcome) => only_row(tagged(out, OUTCOME, &(id, outcome))),
         Record::Deleted(deleted) => only_row(tagged(out, DELETED, deleted)),
+        Record::Seat(seat) => only_row(tagged(out, SEAT, seat)),
     }
 }
 
@@ -239,6 +241,7 @@ pub(crate) fn read_entry(bytes: &[u8], range: Range<usize>) -> Result<(Entry, Pa
             let (id, outcome) = take_row::<(EventId, OutcomeRecord)>(&mut rest)?;
             Record::Outcome(id, outcome)
         }
+        SEAT => Record::Seat(take_row::<SeatRecord>(&mut rest)?),
         DELETED => Record::Deleted(take_row::<DeletedRecord>(&mut rest)?),
         IMPORTED => {
             let text: String = take_row(&mut rest)?;

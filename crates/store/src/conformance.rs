@@ -51,6 +51,8 @@ fn answers_like_the_model(store: &mut dyn Store, seed: u64, mut settle: impl FnM
         let gone = found.is_none() && expected.is_some_and(|outcome| outcome.until < latest);
         assert!(gone || found.as_ref() == expected, "{id}: {found:?} for {expected:?}");
     }
+    let seats = touches.addresses.iter().flat_map(|address| world.model.seats_of(address));
+    assert_eq!(loaded.seats, seats.cloned().collect::<Vec<_>>());
     assert_eq!(loaded.instances.len() + loaded.outcomes.len(), touches.addresses.len() + touches.ids.len());
 }
 

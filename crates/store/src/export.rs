@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use everstate_kernel::{
     Address, DeadLetter, DefinitionRecord, EventId, HistoryEntry, Instance, Kept, Labels, Links,
-    OutcomeRecord, Pending, Queued, Sent, Status, Time, Timer, TimerKey,
+    OutcomeRecord, Pending, Queued, SeatRecord, Sent, Status, Time, Timer, TimerKey,
 };
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};
@@ -54,6 +54,8 @@ pub enum Row {
     Sent(Sent),
     /// An event that nobody could take.
     DeadLetter(DeadLetter),
+    /// What a space holds.
+    Seat(SeatRecord),
 }
 
 /// An instance as it is exported: [`Instance`] with its state in base64.

@@ -30,6 +30,8 @@ pub(crate) const OUTBOX: u8 = 8;
 pub(crate) const DEAD_LETTERS: u8 = 9;
 /// Runs of history positions, by instance, incarnation and the first sequence in the run.
 pub(crate) const RUNS: u8 = 10;
+/// What spaces hold, by space and number.
+pub(crate) const SEATS: u8 = 11;
 
 /// How many bits of a time the bucket leaves out: 2^20 ms, about 17 minutes. An instance that is used all the time
 /// changes this index 82 times a day; with half the span twice as often, and with twice the span a query has
@@ -83,6 +85,13 @@ pub(crate) fn prefixed(table: u8, rest: &[u8]) -> Vec<u8> {
 pub(crate) fn mailbox(address_key: &[u8], number: u64) -> Vec<u8> {
     let mut key = prefixed(MAILBOXES, address_key);
     key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// The key of something that a space holds.
+pub(crate) fn seat(address_key: &[u8], number: Serial) -> Vec<u8> {
+    let mut key = prefixed(SEATS, address_key);
+    key.extend_from_slice(&number.0.to_be_bytes());
     key
 }
 

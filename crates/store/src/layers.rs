@@ -14,7 +14,7 @@ use crate::codec::{self, Entry, HistoryRow, Parts};
 use crate::contract::StoreError;
 use crate::export::Row;
 use crate::keys;
-use crate::tables::{Pairs, Table, Tables};
+use crate::tables::{Table, Tables};
 use everstate_kernel::{
     Address, DeletedRecord, EventId, IndexKeys, OutcomeRecord, Queued, Record, Source, Time, TimerKey,
     TurnRecord,
@@ -22,12 +22,13 @@ use everstate_kernel::{
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
-use std::iter::Peekable;
 use std::ops::Range;
 use std::sync::Arc;
 
+mod merged;
 mod moving;
 
+use merged::{Merged, lift, nothing};
 pub(crate) use moving::Write;
 
 /// A part of a buffer that several rows share.
@@ -244,6 +245,11 @@ impl Layers {
             Record::SentGone(number) => {
                 active.rows.insert(keys::numbered(keys::OUTBOX, number.0), None);
             }
+            Record::Seat(seat) => {
+                let key = keys::seat(&keys::address_key(&seat.space), seat.number);
+                active.bytes += INSTANCE_OVERHEAD;
+                active.rows.insert(key, row().filter(|_| seat.seat.is_some()));
+            }
             Record::Outcome(id, outcome) => active.outcome(id, Outcome::owned(outcome)),
             Record::Deleted(deleted) => self.deleted(tables, deleted)?,
         }
@@ -277,6 +283,10 @@ impl Layers {
                 active.counters.latest = active.counters.latest.max(entry.at);
             }
             Row::Outcome { id, outcome } => active.outcome(id, Outcome::owned(outcome)),
+            Row::Seat(seat) => {
+                let key = keys::seat(&keys::address_key(&seat.space), seat.number);
+                active.rows.insert(key, Some(Slice::owned(codec::row(seat))));
+            }
             Row::Sent(sent) => {
                 let key = keys::numbered(keys::OUTBOX, sent.number.0);
                 active.rows.insert(key, Some(Slice::owned(codec::row(sent))));
@@ -572,52 +582,4 @@ pub(crate) fn in_order(mut runs: Vec<Run>) -> Vec<Run> {
 pub(crate) fn reclaimable(until: Time, latest: Time) -> bool {
     const MARGIN_MS: i64 = 3_600_000;
     until.0 < latest.0.saturating_sub(MARGIN_MS)
-}
-
-/// The rows of one layer, ascending; none for a row that is removed.
-type Rows<'a> = Box<dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + 'a>;
-type Layer<'a> = Peekable<Rows<'a>>;
-
-/// The rows of several layers, ascending, the uppermost layer's word on each key.
-pub(crate) struct Merged<'a> {
-    active: Layer<'a>,
-    sealed: Layer<'a>,
-    tables: Peekable<Pairs<'a>>,
-}
-
-fn nothing<'a>() -> Layer<'a> {
-    let empty: Rows<'a> = Box::new(std::iter::empty());
-    empty.peekable()
-}
-
-fn lift<'a, K: AsRef<[u8]> + 'a>(range: impl Iterator<Item = (&'a K, &'a Option<Slice>)> + 'a) -> Layer<'a> {
-    let pairs: Rows<'a> = Box::new(range.map(|(key, row)| (key.as_ref(), row.as_ref().map(Slice::as_slice))));
-    pairs.peekable()
-}
-
-impl Iterator for Merged<'_> {
-    type Item = Result<(Vec<u8>, Vec<u8>), StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(Err(_)) = self.tables.peek() {
-                return self.tables.next();
-            }
-            let table_key =
-                self.tables.peek().and_then(|pair| pair.as_ref().ok()).map(|pair| pair.0.as_slice());
-            let active_key = self.active.peek().map(|pair| pair.0);
-            let sealed_key = self.sealed.peek().map(|pair| pair.0);
-            let least = [active_key, sealed_key, table_key].into_iter().flatten().min()?;
-            let (in_active, in_sealed, in_tables) =
-                (active_key == Some(least), sealed_key == Some(least), table_key == Some(least));
-            let active = if in_active { self.active.next() } else { None };
-            let sealed = if in_sealed { self.sealed.next() } else { None };
-            let table = if in_tables { self.tables.next() } else { None };
-            match active.or(sealed) {
-                Some((key, Some(row))) => return Some(Ok((key.to_vec(), row.to_vec()))),
-                Some((_, None)) => {}
-                None => return table,
-            }
-        }
-    }
 }

@@ -13,7 +13,7 @@ use crate::layers::{Change, Counters, Layers, Outcome, Run, in_order};
 use crate::tables::{Table, Tables};
 use everstate_kernel::{
     Address, DeadLetter, DefinitionRecord, EventId, HistoryEntry, Instance, Loaded, OutcomeRecord, Queued,
-    Sent, Serial, Time, TimerKey, Touches,
+    SeatRecord, Sent, Serial, Time, TimerKey, Touches,
 };
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -129,7 +129,15 @@ impl<T: Tables> Reading<T> {
         let layers = self.read();
         let mut loaded = Loaded::default();
         for address in &touches.addresses {
-            loaded.instances.push((address.clone(), self.instance_at(&layers, address)?));
+            let instance = self.instance_at(&layers, address)?;
+            // Few instances are spaces, and only of those is there more.
+            let links = instance.as_ref().and_then(|(row, _)| row.links.as_ref());
+            if links.is_some_and(|links| links.seats > 0) {
+                let prefix = keys::prefixed(keys::SEATS, &keys::address_key(address));
+                let seats = self.collect(&layers, &prefix, &keys::after_prefix(&prefix), usize::MAX)?;
+                loaded.seats.extend::<Vec<SeatRecord>>(seats);
+            }
+            loaded.instances.push((address.clone(), instance));
         }
         for id in &touches.ids {
             loaded.outcomes.push((id.clone(), self.outcome_at(&layers, id)?));
@@ -267,6 +275,9 @@ impl<T: Tables> Reading<T> {
         self.export_instances(&layers, each)?;
         for pair in layers.rows(&self.tables, &[keys::MAILBOXES], &[keys::MAILBOXES + 1]) {
             each(Row::Queued(self.decode(Table::Rows, &pair?.1)?))?;
+        }
+        for pair in layers.rows(&self.tables, &[keys::SEATS], &[keys::SEATS + 1]) {
+            each(Row::Seat(self.decode(Table::Rows, &pair?.1)?))?;
         }
         for pair in layers.history(&self.tables, 0) {
             let HistoryRow { address, incarnation, entry } = self.decode(Table::History, &pair?.1)?;

@@ -2,14 +2,18 @@
 //!
 //! It refuses to share code with what it tests. Its one invariant: equal seeds give equal records.
 
+use self::queries::{fits, queries};
 use crate::contract::{Query, Reader};
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionId, DefinitionRecord, DeletedRecord, Errand, Event, EventId,
     HistoryEntry, Instance, Json, Kept, Labels, Links, Outcome, OutcomeRecord, Queued, Record, Rejection,
-    RowRecord, Sender, Sent, Serial, Source, Status, Time, Timer, TimerKey, Touches, TurnRecord, Watch,
+    RowRecord, Seat, SeatRecord, Sender, Sent, Serial, Source, Status, Time, Timer, TimerKey, Touches,
+    TurnRecord, Watch,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+mod queries;
 
 /// A stream of numbers that is the same for the same seed (splitmix64).
 pub(crate) struct Dice(u64);
@@ -94,6 +98,7 @@ impl World {
             5 => self.gone(),
             6 => self.row(),
             7 => vec![self.outcome()],
+            8 => self.seat(),
             _ => vec![self.turn()],
         }
     }
@@ -176,10 +181,12 @@ impl World {
         instance.last_event_at = Time(self.now);
         instance.version = Arc::from(if self.dice.one_in(9) { "v2" } else { &*instance.version });
         instance.status = if self.dice.one_in(6) { Status::Final(Json::NULL) } else { Status::Active };
-        instance.links = self.dice.one_in(4).then(|| {
-            let watch = Watch { address: address.clone(), number: Serial(position) };
-            Box::new(Links { depth: 1, watchers: vec![watch], ..Links::default() })
-        });
+        // What it holds as a space stays; of its links, one in a while has a watcher.
+        let seats = instance.links.as_ref().map_or(0, |links| links.seats);
+        let watch = Watch { address: address.clone(), number: Serial(position) };
+        let watchers = if self.dice.one_in(4) { vec![watch] } else { vec![] };
+        let links = Links { watchers, seats, ..Links::default() };
+        instance.links = Some(Box::new(links)).filter(|links| **links != Links::default());
         let (timers_cleared, timers_set) = self.timers(&mut instance);
         let outcome = if self.dice.one_in(5) {
             let detail = "no".to_string();
@@ -334,6 +341,22 @@ impl World {
         Record::Outcome(event.id, outcome)
     }
 
+    /// Somebody comes to an instance or goes, as if it were a space.
+    fn seat(&mut self) -> Vec<Record> {
+        let Some(mut instance) = self.known() else { return vec![] };
+        let space = instance.address.clone();
+        let mut links = instance.links.take().unwrap_or_default();
+        let there = self.model.seats_of(&space).next().map(|record| record.number);
+        let (number, seat) = match there.filter(|_| self.dice.one_in(3)) {
+            Some(number) => (number, None),
+            None => (Serial(self.serial()), Some(Seat::Inhabitant(self.address()))),
+        };
+        links.seats = links.seats + u32::from(seat.is_some()) - u32::from(seat.is_none());
+        instance.links = Some(links);
+        let row = RowRecord { instance, timers_cleared: vec![], timers_set: vec![] };
+        vec![Record::Seat(SeatRecord { space, number, seat }), Record::Row(row)]
+    }
+
     fn deleted(&mut self) -> Vec<Record> {
         let Some(instance) = self.known() else { return vec![] };
         let of = key(&instance.address);
@@ -344,14 +367,17 @@ impl World {
             address: instance.address.clone(),
             generation: Some(timer.generation),
         };
-        vec![Record::Deleted(DeletedRecord {
+        let gone = |record: &SeatRecord| Record::Seat(SeatRecord { seat: None, ..record.clone() });
+        let mut records: Vec<Record> = self.model.seats_of(&instance.address).map(gone).collect();
+        records.push(Record::Deleted(DeletedRecord {
             address: instance.address.clone(),
             incarnation: instance.incarnation,
             turns: instance.turns,
             before: instance.index_keys(),
             timers_cleared: instance.timers.iter().map(timer_key).collect(),
             mailbox,
-        })]
+        }));
+        records
     }
 }
 
@@ -373,6 +399,7 @@ pub(crate) struct Model {
     timers: std::collections::BTreeSet<TimerKey>,
     outbox: BTreeMap<u64, Sent>,
     dead_letters: BTreeMap<u64, DeadLetter>,
+    seats: BTreeMap<(Key, u64), SeatRecord>,
     last_position: u64,
 }
 
@@ -407,6 +434,13 @@ impl Model {
             }
             Record::DeadLetterGone(number) => {
                 self.dead_letters.remove(&number.0);
+            }
+            Record::Seat(record) => {
+                let key = (key(&record.space), record.number.0);
+                match &record.seat {
+                    Some(_) => drop(self.seats.insert(key, record.clone())),
+                    None => drop(self.seats.remove(&key)),
+                }
             }
             Record::Outcome(id, outcome) => {
                 self.outcomes.insert(id.clone(), outcome.clone());
@@ -549,6 +583,12 @@ impl Model {
         }
     }
 
+    /// What a space holds, ascending by number.
+    pub(crate) fn seats_of(&self, space: &Address) -> impl Iterator<Item = &SeatRecord> {
+        let key = key(space);
+        self.seats.range((key.clone(), 0)..=(key, u64::MAX)).map(|(_, record)| record)
+    }
+
     /// What the kernel would bring in.
     pub(crate) fn touches(&self) -> Touches {
         Touches {
@@ -556,45 +596,4 @@ impl Model {
             ids: self.outcomes.keys().cloned().collect(),
         }
     }
-}
-
-fn fits(query: &Query, instance: &Instance) -> bool {
-    let within = |state: &String| {
-        instance.labels.iter().any(|label| **label == **state || label.starts_with(&format!("{state}.")))
-    };
-    query.kind.as_ref().is_none_or(|kind| instance.address.kind() == kind)
-        && query.version.as_ref().is_none_or(|version| *instance.version == **version)
-        && query.state.as_ref().is_none_or(within)
-        && query.since.is_none_or(|since| instance.last_event_at >= since)
-        && query.done.is_none_or(|done| instance.status.is_ended() == done)
-}
-
-fn queries(instances: &BTreeMap<Key, Instance>) -> Vec<Query> {
-    let mut queries = Vec::new();
-    let times: Vec<Time> = instances.values().map(|instance| instance.last_event_at).collect();
-    let since = times.iter().copied().max().map(|latest| Time(latest.0 - 3_000_000));
-    let middle = instances.values().nth(instances.len() / 2).map(|instance| instance.address.clone());
-    for kind in [None, Some("a"), Some("orders"), Some("nobody")] {
-        for state in [None, Some("open"), Some("open.wait"), Some("right.c")] {
-            for version in [None, Some("v2")] {
-                for since in [None, since] {
-                    for (after, limit, count) in
-                        [(None, 3, true), (middle.clone(), 4, false), (None, 0, true)]
-                    {
-                        queries.push(Query {
-                            kind: kind.map(Into::into),
-                            version: version.map(Into::into),
-                            state: state.map(Into::into),
-                            since,
-                            done: (limit == 4).then_some(false),
-                            after,
-                            limit,
-                            count,
-                        });
-                    }
-                }
-            }
-        }
-    }
-    queries
 }

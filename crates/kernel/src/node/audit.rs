@@ -84,6 +84,11 @@ fn audit_instance(node: &Node, live: &super::residents::Live) -> Result<(), Stri
             return Err(format!("timer {:?} is set and nobody will wake it", timer.name));
         }
     }
+    let seats = live.premises.as_ref().map_or(0, |premises| premises.len());
+    let counted = row.links.as_ref().map_or(0, |links| links.seats as usize);
+    if seats != counted {
+        return Err(format!("its row counts {counted} seats, there are {seats}"));
+    }
     audit_mailbox(node, live)
 }
 

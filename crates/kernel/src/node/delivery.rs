@@ -16,8 +16,9 @@
 
 use super::Node;
 use super::errands::Arrived;
+use super::numbers::START_INDEX;
 use super::residents::Live;
-use super::turn::{Attempt, Beginning, Delivery, START_INDEX, internal_id, retry_key, sent, timer_key};
+use super::turn::{Attempt, Beginning, Delivery, internal_id, retry_key, sent, timer_key};
 use crate::address::Address;
 use crate::behaviour::Fault;
 use crate::definition::{Create, Definition};
@@ -310,7 +311,12 @@ impl Node {
 
     /// Makes sure that there is an instance at the address, creating it where that is allowed here and by its
     /// definition.
-    fn bring_to_life(&mut self, address: &Address, may_create: bool, out: &mut Out) -> Result<(), Nobody> {
+    pub(super) fn bring_to_life(
+        &mut self,
+        address: &Address,
+        may_create: bool,
+        out: &mut Out,
+    ) -> Result<(), Nobody> {
         if self.is_resident(address) {
             return Ok(());
         }
@@ -329,14 +335,14 @@ impl Node {
 }
 
 /// Why there is nobody at an address.
-enum Nobody {
+pub(super) enum Nobody {
     Reason(Rejection),
     /// It was to be created on demand and faulted.
     Fault(Fault),
 }
 
 impl Nobody {
-    fn outcome(self) -> Outcome {
+    pub(super) fn outcome(self) -> Outcome {
         match self {
             Nobody::Reason(reason) => nobody(reason),
             Nobody::Fault(fault) => Outcome::Failed { fault, attempts: 1 },
@@ -376,7 +382,7 @@ pub(super) fn new_instance(address: &Address, definition: Arc<Definition>) -> Li
         retry: None,
         links: None,
     };
-    Live { row, state: None, definition, mailbox: VecDeque::new() }
+    Live { row, state: None, definition, mailbox: VecDeque::new(), premises: None }
 }
 
 /// Tells one request from another under the same id: what is asked for, of whom, the event's name or the version,

@@ -21,9 +21,10 @@
 use super::Node;
 use super::delivery::{new_instance, nobody};
 use super::lifecycle::Wish;
+use super::numbers::FAILURE_OFFSET;
 use super::residents::Live;
 use super::ties::watched;
-use super::turn::{Attempt, Beginning, Delivery, FAILURE_OFFSET, sent};
+use super::turn::{Attempt, Beginning, Delivery, sent};
 use crate::address::Address;
 use crate::behaviour::Fault;
 use crate::definition::{Definition, Durability};
@@ -71,12 +72,17 @@ impl Node {
             // Only a watcher is told in the name of the kernel.
             let Arrived { to, event, .. } = arrived;
             return match errand {
+                Errand::Notice { space, endpoint, life } => {
+                    self.notice(Arrived { number, to, event }, &space, &endpoint, life, out);
+                }
                 Errand::Watched { number: watch } => self.watched(number, &to, watch, event, out),
                 _ => self.done(number, out),
             };
         };
         match errand {
-            Errand::Event | Errand::Answer(_) | Errand::Watched { .. } => self.done(number, out),
+            Errand::Event | Errand::Answer(_) | Errand::Watched { .. } | Errand::Notice { .. } => {
+                self.done(number, out);
+            }
             Errand::Spawn(spawning) => self.spawn(arrived, &from, *spawning, out),
             Errand::Restart(wanted) => self.restart_child(arrived, &from, *wanted, out),
             Errand::Stop { link, kill } => self.stop_child(arrived, &from, link, kill, out),
@@ -84,11 +90,15 @@ impl Node {
             Errand::Told { link, news } => self.told(arrived, link, news, out),
             Errand::Monitor => self.monitor(number, &arrived.to, from, out),
             Errand::Demonitor { number: watch } => self.demonitor(number, &arrived.to, watch, out),
+            Errand::Act(acting) => self.act(arrived, &from, *acting, out),
+            Errand::Enter => self.enter(arrived, from, out),
+            Errand::Withdraw { reason, departs } => self.withdraw(arrived, &from, (reason, departs), out),
+            Errand::Evict => self.evict(arrived, from, out),
         }
     }
 
     /// It is carried out, or there was nothing to do.
-    fn done(&self, number: Serial, out: &mut Out) {
+    pub(super) fn done(&self, number: Serial, out: &mut Out) {
         out.require(Durability::Process);
         out.records.push(Record::SentGone(number));
     }
@@ -270,7 +280,7 @@ impl Node {
     }
 
     /// Hands over what an instance is told of its links, after these have changed.
-    fn hand_over_told(&mut self, number: Serial, to: &Address, event: Event, out: &mut Out) {
+    pub(super) fn hand_over_told(&mut self, number: Serial, to: &Address, event: Event, out: &mut Out) {
         let live = self.residents.live_mut(to).expect("it has links");
         live.row.links = live.row.links.take().filter(|links| !links.is_empty());
         let delivery = Delivery::of(event.clone(), Source::Outbox(number));
@@ -316,7 +326,7 @@ impl Node {
     }
 
     /// It is carried out by a change of the row alone.
-    fn changed(&mut self, number: Serial, to: &Address, out: &mut Out) {
+    pub(super) fn changed(&mut self, number: Serial, to: &Address, out: &mut Out) {
         let live = self.residents.live_mut(to).expect("its row has changed");
         live.row.links = live.row.links.take().filter(|links| !links.is_empty());
         out.require(live.definition.policy.durability);

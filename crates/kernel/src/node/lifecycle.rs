@@ -12,13 +12,11 @@
 
 use super::Node;
 use super::delivery::nobody;
+use super::numbers::{START_INDEX, STARTED_INDEX};
 use super::plan::{Change, plan};
 use super::residents::Live;
-use super::ties::Ties;
-use super::turn::{
-    Besides, Delivery, START_INDEX, STARTED_INDEX, Written, internal_id, retry_key, timer_key, turn_of,
-    turn_seed,
-};
+use super::ties::{Ties, enter};
+use super::turn::{Besides, Delivery, Written, internal_id, retry_key, timer_key, turn_of, turn_seed};
 use crate::address::Address;
 use crate::behaviour::{Effect, Fault, Next};
 use crate::definition::Definition;
@@ -27,6 +25,7 @@ use crate::input::{Answer, Out, Refusal, Release, Ticket};
 use crate::json::Json;
 use crate::link::{News, Parent, Parked, RestartFrom};
 use crate::record::{Cause, Instance, Kept, Labels, Serial, Source, Status, TimerKey};
+use crate::space::Reason;
 use crate::time::Time;
 use alloc::boxed::Box;
 use alloc::format;
@@ -189,7 +188,13 @@ impl Node {
         let (now, position) = (self.now, self.position + 1);
         let live = self.residents.live(address).expect("the instance was hydrated");
         let mut ties = Ties::of(live, now);
-        let sends = ties.forget_earlier(position);
+        let mut sends = ties.forget_earlier(position);
+        let reason = match &live.row.status {
+            Status::Parked(parked) => Reason::Faulted(Arc::from(&*parked.fault.message)),
+            _ => Reason::Exited(Arc::from("restarted")),
+        };
+        sends.extend(ties.withdraw_before(position, &reason));
+        sends.extend(enter(address, position, now));
         let row = Instance {
             version: definition.id.version.clone(),
             incarnation: live.row.incarnation + 1,
@@ -202,7 +207,8 @@ impl Node {
             links: ties.kept(),
             ..live.row.clone()
         };
-        let fresh = Live { row, state: None, definition, mailbox: live.mailbox.clone() };
+        let mailbox = live.mailbox.clone();
+        let mut fresh = Live { row, state: None, definition, mailbox, premises: None };
         let change = match fresh.first_turn(&data, position, now, turn_seed(self.seed, position)) {
             Ok(change) => change,
             Err(fault) => {
@@ -219,6 +225,8 @@ impl Node {
             Outcome::Ok { from: live.row.labels.clone(), to: change.next.labels.clone(), reply: Json::NULL };
         let waiting: Vec<Delivery> =
             live.mailbox.iter().map(|waiting| Delivery::from(&waiting.queued)).collect();
+        // A space has no state to begin anew: what it holds belongs to its members.
+        fresh.premises = self.residents.live_mut(address).and_then(|live| live.premises.take());
         self.residents.insert(fresh);
         let Wish { by, id, source } = wish;
         let cause = Cause::Restart { id, from: RestartFrom::Initial(data), by };
@@ -308,7 +316,8 @@ impl Node {
     /// One that is about to be deleted ends first, if anybody is to be told.
     pub(super) fn end_to_delete(&mut self, address: &Address, out: &mut Out) {
         let Some(live) = self.residents.live(address) else { return };
-        if live.row.links.is_none() || live.row.status.is_ended() {
+        let is_alone = live.row.links.is_none() && address.space().is_empty();
+        if is_alone || live.row.status.is_ended() {
             return;
         }
         let labels = live.row.labels.clone();

@@ -1,15 +1,19 @@
 //! What a turn will change, worked out before anything does: too much, and it is a fault that leaves no trace.
 
+use super::numbers::EFFECTS_INDEX;
 use super::residents::Live;
-use super::ties::{Ties, Wanted, check_child_name};
-use super::turn::{EFFECTS_INDEX, sent, timer_key};
+use super::ties::{Ties, Wanted, check_end_of_name};
+use super::turn::{sent, timer_key};
 use crate::address::Address;
 use crate::behaviour::{Effect, Fault, FaultCode, Next};
 use crate::event::{Event, Sender};
 use crate::json::Json;
-use crate::limits::{DELAY_MS_MAX, EFFECT_BYTES_MAX, EFFECTS_MAX, STATE_BYTES_MAX, TIMERS_MAX};
+use crate::limits::{
+    DELAY_MS_MAX, EFFECT_BYTES_MAX, EFFECTS_MAX, ENDPOINT_VALUE_BYTES_MAX, STATE_BYTES_MAX, TIMERS_MAX,
+};
 use crate::link::{Links, RestartFrom};
 use crate::record::{Kept, Sent, Serial, Status, Timer, TimerKey};
+use crate::space::Act;
 use crate::time::Time;
 use alloc::boxed::Box;
 use alloc::format;
@@ -76,6 +80,7 @@ pub(super) fn plan(
             Effect::Restart { child, from } => sends.extend(ties.restart(serial, &child, from)),
             Effect::Monitor(to) => sends.extend(ties.monitor(serial, to)?),
             Effect::Demonitor(to) => sends.extend(ties.demonitor(serial, &to)),
+            Effect::Act(place, act) => ties.act(serial, &place, act)?,
             Effect::GiveUp(fault) => ending = Some(Status::GaveUp(fault.shortened())),
         }
     }
@@ -83,6 +88,7 @@ pub(super) fn plan(
         timers.remove(address, |_| true);
     }
     check_row(&bytes, &timers.all)?;
+    sends.extend(ties.acting(live.row.born));
     let links = ties.kept();
     Ok(Change { next, bytes: Kept::new(bytes), timers, sends, reply, log, links, ending })
 }
@@ -111,13 +117,14 @@ fn check_effects(effects: &[Effect]) -> Result<(), Fault> {
             Effect::Log(line) => line.len(),
             Effect::Spawn { name, data, .. } => {
                 check_data(data)?;
-                check_child_name(name)? + data.as_str().len()
+                check_end_of_name("a child", name)? + data.as_str().len()
             }
             Effect::Restart { from: RestartFrom::Initial(data), .. } => {
                 check_data(data).map(|()| data.as_str().len())?
             }
             Effect::Restart { from: RestartFrom::LastGood, .. } | Effect::Stop { .. } => 0,
             Effect::Monitor(_) | Effect::Demonitor(_) => 0,
+            Effect::Act(_, act) => check_act(act)?,
             Effect::GiveUp(fault) => fault.message.len() + fault.place.len(),
         };
     }
@@ -125,6 +132,33 @@ fn check_effects(effects: &[Effect]) -> Result<(), Fault> {
         return Err(limit(format!("the turn's effects take {bytes} bytes, the limit is {EFFECT_BYTES_MAX}")));
     }
     Ok(())
+}
+
+/// Can the act be asked for? Whether the space lets it happen is the space's to say.
+fn check_act(act: &Act) -> Result<usize, Fault> {
+    match act {
+        Act::Join { name, part } => {
+            check_value(&part.value)?;
+            Ok(check_end_of_name("an endpoint", name)?
+                + part.pattern.as_str().len()
+                + part.value.as_str().len())
+        }
+        Act::Leave { name } => Ok(name.len()),
+        Act::Assert { name, value } => check_value(value).map(|()| name.len() + value.as_str().len()),
+        Act::Publish { topic, data } | Act::Feedback { topic, data } => {
+            check_data(data).map(|()| topic.as_str().len() + data.as_str().len())
+        }
+    }
+}
+
+fn check_value(value: &Json) -> Result<(), Fault> {
+    check_data(value)?;
+    match value.as_str().len() {
+        bytes if bytes > ENDPOINT_VALUE_BYTES_MAX => Err(limit(format!(
+            "an endpoint asserts {bytes} bytes, the limit is {ENDPOINT_VALUE_BYTES_MAX}; assert where to find them"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn check_event(name: &str, data: &Json) -> Result<usize, Fault> {

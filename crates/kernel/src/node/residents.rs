@@ -1,11 +1,13 @@
 //! The instances in memory, and which of them go when there are too many.
 
+use super::spaces::Premises;
 use crate::address::Address;
 use crate::behaviour::State;
 use crate::definition::Definition;
 use crate::input::Stored;
-use crate::record::{Instance, Queued};
-use alloc::collections::VecDeque;
+use crate::record::{Instance, Queued, Seat, Serial};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use foldhash::fast::FixedState;
@@ -20,6 +22,8 @@ pub(super) struct Live {
     pub(super) definition: Arc<Definition>,
     /// In the order of numbers.
     pub(super) mailbox: VecDeque<Waiting>,
+    /// What it holds besides its row, if it is a space.
+    pub(super) premises: Option<Box<Premises>>,
 }
 
 /// An event in a mailbox.
@@ -52,11 +56,18 @@ pub(super) struct Residents {
     hand: usize,
     /// Addresses known to have no instance, to be forgotten at the next `settle`.
     absent: Vec<Address>,
+    /// Spaces that have just been brought in, whose seats are to follow.
+    furnished: BTreeSet<Address>,
 }
 
 impl Residents {
     pub(super) fn new(seed: u64) -> Residents {
-        Residents { slots: IndexMap::with_hasher(FixedState::with_seed(seed)), hand: 0, absent: Vec::new() }
+        Residents {
+            slots: IndexMap::with_hasher(FixedState::with_seed(seed)),
+            hand: 0,
+            absent: Vec::new(),
+            furnished: BTreeSet::new(),
+        }
     }
 
     pub(super) fn knows(&self, address: &Address) -> bool {
@@ -87,6 +98,7 @@ impl Residents {
         address: Address,
         found: Option<Stored>,
         definition: Option<Arc<Definition>>,
+        seed: u64,
     ) {
         if self.slots.contains_key(&address) {
             return;
@@ -95,12 +107,31 @@ impl Residents {
             let Some(definition) = definition else {
                 panic!("the store holds {address} of version {} but not its definition", row.version)
             };
-            Live { row, state: None, definition, mailbox: mailbox.into_iter().map(Waiting::from).collect() }
+            let mailbox = mailbox.into_iter().map(Waiting::from).collect();
+            let premises = definition.behaviour.is_space().then(|| Box::new(Premises::new(seed)));
+            if premises.is_some() {
+                self.furnished.insert(address.clone());
+            }
+            Live { row, state: None, definition, mailbox, premises }
         });
         if live.is_none() {
             self.absent.push(address.clone());
         }
         self.slots.insert(address, Slot { live, used: true });
+    }
+
+    /// Takes what the store holds of a space that has just been brought in.
+    pub(super) fn bring_seat(&mut self, space: &Address, number: Serial, seat: Option<Seat>) {
+        let slot = self.slots.get_mut(space).filter(|_| self.furnished.contains(space));
+        let premises = slot.and_then(|slot| slot.live.as_mut()?.premises.as_deref_mut());
+        if let (Some(premises), Some(seat)) = (premises, seat) {
+            premises.restore(number, seat);
+        }
+    }
+
+    /// All that was loaded is taken.
+    pub(super) fn brought_in(&mut self) {
+        self.furnished.clear();
     }
 
     pub(super) fn insert(&mut self, live: Live) {

@@ -3,20 +3,22 @@
 //!
 //! Its one invariant: for whatever changes here that another instance holds too, there is an errand to that one.
 
-use super::residents::Live;
-use super::turn::{
-    CHILDREN_INDEX, EARLIER_CHILDREN_INDEX, EARLIER_WATCHED_INDEX, EXITED_INDEX, WATCHED_INDEX,
-    WATCHERS_INDEX, sent,
+use super::numbers::{
+    CHILDREN_INDEX, EARLIER_CHILDREN_INDEX, EARLIER_HELD_INDEX, EARLIER_WATCHED_INDEX, ENTER_INDEX,
+    EXITED_INDEX, HELD_INDEX, WATCHED_INDEX, WATCHERS_INDEX,
 };
+use super::residents::Live;
+use super::turn::sent;
 use crate::address::Address;
 use crate::behaviour::{Fault, FaultCode};
 use crate::event::Sender;
 use crate::json::Json;
-use crate::limits::{CHILD_NAME_BYTES_MAX, CHILDREN_MAX, DEPTH_MAX, MONITORS_MAX};
+use crate::limits::{CHILD_NAME_BYTES_MAX, CHILDREN_MAX, DEPTH_MAX, HELD_MAX, MONITORS_MAX};
 use crate::link::{
-    Child, Errand, Exit, Links, News, Orphan, Parent, RestartFrom, Restarting, Spawning, Watch,
+    Acting, Child, Errand, Exit, Held, Links, News, Orphan, Parent, RestartFrom, Restarting, Spawning, Watch,
 };
 use crate::record::{Sent, Serial, Status, TimerKey};
+use crate::space::{Act, Place, Reason};
 use crate::time::Time;
 use alloc::boxed::Box;
 use alloc::format;
@@ -29,12 +31,14 @@ pub(super) struct Ties<'a> {
     address: &'a Address,
     now: Time,
     pub(super) links: Links,
+    /// What the turn does in each space, with the number of the first act there.
+    acting: Vec<(Serial, Address, Vec<Act>)>,
 }
 
 impl<'a> Ties<'a> {
     pub(super) fn of(live: &'a Live, now: Time) -> Ties<'a> {
         let links = live.row.links.as_deref().cloned().unwrap_or_default();
-        Ties { address: &live.row.address, now, links }
+        Ties { address: &live.row.address, now, links, acting: Vec::new() }
     }
 
     /// What the row holds of them.
@@ -116,6 +120,77 @@ impl<'a> Ties<'a> {
         Some(self.errand(number, address, "demonitor", Json::NULL, Errand::Demonitor { number: watch }))
     }
 
+    /// Acts in a space: noted here, and sent as one errand for each space.
+    pub(super) fn act(&mut self, number: Serial, place: &Place, act: Act) -> Result<(), Fault> {
+        let space = place.of(self.address).map_err(action)?;
+        match &act {
+            Act::Join { name, .. } if !self.links.holds(&space, name) => {
+                let held = self.links.held.iter().map(|held| held.names.len()).sum::<usize>();
+                if held >= HELD_MAX {
+                    return Err(limit(format!(
+                        "the instance holds {HELD_MAX} endpoints, which is the limit; leave with one first"
+                    )));
+                }
+                match self.links.held.iter_mut().find(|held| held.space == space) {
+                    Some(held) => held.names.push(name.clone()),
+                    None => {
+                        let names = Vec::from([name.clone()]);
+                        self.links.held.push(Held { space: space.clone(), names });
+                    }
+                }
+            }
+            Act::Leave { name } => {
+                let there = self.links.held.iter_mut().filter(|held| held.space == space);
+                there.for_each(|held| held.names.retain(|other| other != name));
+            }
+            Act::Assert { name, .. } if !self.links.holds(&space, name) => {
+                return Err(action(format!(
+                    "the instance holds no endpoint {name:?} in {space}; join with it first"
+                )));
+            }
+            Act::Join { .. } | Act::Assert { .. } | Act::Publish { .. } | Act::Feedback { .. } => {}
+        }
+        match self.acting.iter_mut().find(|(_, other, _)| *other == space) {
+            Some((_, _, acts)) => acts.push(act),
+            None => self.acting.push((number, space, Vec::from([act]))),
+        }
+        Ok(())
+    }
+
+    /// The errands of all acts.
+    pub(super) fn acting(&mut self, life: u64) -> Vec<Sent> {
+        self.links.held.retain(|held| !held.names.is_empty());
+        let acting = core::mem::take(&mut self.acting).into_iter();
+        acting
+            .map(|(number, space, acts)| {
+                let word = if let [act] = &acts[..] { act.word() } else { "space.acts" };
+                let errand = Errand::Act(Box::new(Acting { life, acts }));
+                self.errand(number, space, word, Json::NULL, errand)
+            })
+            .collect()
+    }
+
+    /// Lets go of all endpoints before the first turn of the next incarnation, whose own come after.
+    pub(super) fn withdraw_before(&mut self, position: u64, reason: &Reason) -> Vec<Sent> {
+        self.withdraw((position - 1, EARLIER_HELD_INDEX), reason, false)
+    }
+
+    fn withdraw(&mut self, from: (u64, u64), reason: &Reason, departs: bool) -> Vec<Sent> {
+        let home = home(self.address).filter(|_| departs);
+        let mut spaces: Vec<Address> =
+            core::mem::take(&mut self.links.held).into_iter().map(|held| held.space).collect();
+        spaces.extend(home.clone().filter(|home| !spaces.contains(home)));
+        let spaces = spaces.into_iter().enumerate();
+        spaces
+            .map(|(index, space)| {
+                let number = Serial::of(from.0, from.1 + index as u64);
+                let departs = home.as_ref() == Some(&space);
+                let errand = Errand::Withdraw { reason: reason.clone(), departs };
+                self.errand(number, space, "space.withdraw", Json::NULL, errand)
+            })
+            .collect()
+    }
+
     /// Lets go of all that an earlier incarnation had, before the next one begins.
     pub(super) fn forget_earlier(&mut self, position: u64) -> Vec<Sent> {
         self.links.stopping = false;
@@ -163,9 +238,27 @@ impl<'a> Ties<'a> {
             let number = Serial::of(position, WATCHERS_INDEX + index as u64);
             sends.push(watched(number, watch, data.clone(), self.now));
         }
+        let reason = match (exit, status) {
+            (Exit::GaveUp, Status::GaveUp(fault)) => Reason::Faulted(Arc::from(&*fault.message)),
+            _ => Reason::Exited(Arc::from(exit.word())),
+        };
+        sends.extend(self.withdraw((position, HELD_INDEX), &reason, true));
         self.links.stopping = false;
         sends
     }
+}
+
+/// The space that an instance lives in, unless it is the outermost, which never ends.
+fn home(address: &Address) -> Option<Address> {
+    let path = Some(address.space()).filter(|path| !path.is_empty())?;
+    Some(Address::of_space(path).expect("the space of an address is a path"))
+}
+
+/// What tells the space of an instance that it has begun to live there.
+pub(super) fn enter(address: &Address, position: u64, now: Time) -> Option<Sent> {
+    let (number, sender) = (Serial::of(position, ENTER_INDEX), Sender::Instance(address.clone()));
+    let enter = sent(number, home(address)?, Arc::from("space.enter"), Json::NULL, sender, now);
+    Some(Sent { errand: Errand::Enter, ..enter })
 }
 
 /// What a turn wants of a new child.
@@ -194,7 +287,7 @@ impl Live {
         cleared
             .extend(self.row.retry.take().map(|retry| super::turn::retry_key(&self.row.address, retry.due)));
         let mut sends = Vec::new();
-        if self.row.links.is_some() {
+        if self.row.links.is_some() || !self.row.address.space().is_empty() {
             let mut ties = Ties::of(self, now);
             let exit = match &status {
                 _ if deleted => Exit::Deleted,
@@ -263,9 +356,14 @@ fn limit(message: String) -> Fault {
 
 /// Is the name of a child usable at the end of the names of the events that tell of it?
 pub(crate) fn check_child_name(name: &str) -> Result<usize, Fault> {
+    check_end_of_name("a child", name)
+}
+
+/// Is the name of a child or an endpoint usable at the end of the names of the events that tell of it?
+pub(super) fn check_end_of_name(of: &str, name: &str) -> Result<usize, Fault> {
     if name.is_empty() || name.len() > CHILD_NAME_BYTES_MAX || name.chars().any(char::is_control) {
         return Err(limit(format!(
-            "the name of a child is not usable: {name:?}; use 1 to {CHILD_NAME_BYTES_MAX} bytes without control characters"
+            "the name of {of} is not usable: {name:?}; use 1 to {CHILD_NAME_BYTES_MAX} bytes without control characters"
         )));
     }
     Ok(name.len())

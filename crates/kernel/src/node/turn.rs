@@ -13,15 +13,17 @@
 //! | not asked: it is for or from an incarnation that is no more | rejected | unchanged | gone |
 
 use super::Node;
+use super::numbers::{FAILURE_OFFSET, FAULTED_INDEX, LETTER_INDEX, REFUSAL_INDEX, REPLY_INDEX, is_of_effect};
 use super::plan::{Change, plan};
 use super::residents::Live;
-use super::ties::Ties;
+use super::spaces::Premises;
+use super::ties::{Ties, enter};
 use crate::address::Address;
 use crate::behaviour::{Fault, FaultCode, Handled, State, Turn, shortened};
 use crate::event::{Event, EventId, Outcome, REPLY_PREFIX, Rejection, Sender};
 use crate::input::{Out, Release};
 use crate::json::Json;
-use crate::limits::{ACCEPTS_MAX, CHILDREN_MAX, EFFECTS_MAX, MAILBOX_MAX, MONITORS_MAX};
+use crate::limits::{ACCEPTS_MAX, MAILBOX_MAX};
 use crate::link::{Errand, News, Park, Parked};
 use crate::record::{
     Cause, DeadLetter, HistoryEntry, IndexKeys, Instance, Labels, OutcomeRecord, Pending, Record, RowRecord,
@@ -33,26 +35,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-
-// Numbers within a turn, in the order in which they are delivered: what lets go of an earlier incarnation comes before
-// what the new one asks for, and an end after everything else. The failure of an effect's delivery is numbered
-// `FAILURE_OFFSET` above the effect.
-pub(super) const EARLIER_CHILDREN_INDEX: u64 = 0;
-pub(super) const EFFECTS_INDEX: u64 = 1024;
-pub(super) const FAILURE_OFFSET: u64 = 1024;
-pub(super) const START_INDEX: u64 = 3072;
-const REPLY_INDEX: u64 = 3073;
-const REFUSAL_INDEX: u64 = 3074;
-const LETTER_INDEX: u64 = 3075;
-pub(super) const STARTED_INDEX: u64 = 3076;
-pub(super) const FAULTED_INDEX: u64 = 3077;
-pub(super) const EXITED_INDEX: u64 = 3078;
-pub(super) const CHILDREN_INDEX: u64 = 4096;
-pub(super) const WATCHERS_INDEX: u64 = 5120;
-pub(super) const WATCHED_INDEX: u64 = 6144;
-pub(super) const EARLIER_WATCHED_INDEX: u64 = 7168;
-const _: () = assert!(CHILDREN_MAX <= 1024 && MONITORS_MAX <= 1024 && EFFECTS_MAX <= 1024);
-const _: () = assert!(EARLIER_WATCHED_INDEX + 1024 <= Serial::PER_TURN);
 
 /// An event on its way into an instance.
 #[derive(Debug, Clone)]
@@ -96,6 +78,9 @@ impl Node {
         }
         if live.is_outdated(&delivery.event) {
             return self.reject(address, delivery, Rejection::Gone, String::new(), out);
+        }
+        if live.premises.is_some() {
+            return self.attend(address, delivery, out);
         }
         let behaviour = live.definition.behaviour.clone();
         let state = match live.state() {
@@ -149,11 +134,19 @@ impl Node {
             reply: change.reply.clone(),
         };
         live.row.created_at = self.now;
+        if live.definition.behaviour.is_space() {
+            live.premises = Some(Box::new(Premises::new(self.seed)));
+        }
+        let besides = Besides {
+            sends: enter(&address, position, self.now).into_iter().collect(),
+            ..Besides::default()
+        };
         self.residents.insert(live);
         let written = Written {
             fingerprint,
             remembered,
             change: Some(change),
+            besides,
             ..Written::of(Cause::Start { id, data }, source, outcome.clone())
         };
         self.write(&address, written, out);
@@ -166,7 +159,7 @@ impl Node {
         self.decide(address, delivery, outcome, Some(change), out)
     }
 
-    fn ignored(&mut self, address: &Address, delivery: Delivery, out: &mut Out) -> Attempt {
+    pub(super) fn ignored(&mut self, address: &Address, delivery: Delivery, out: &mut Out) -> Attempt {
         let labels = self.labels(address);
         let outcome = Outcome::Ok { from: labels.clone(), to: labels, reply: Json::NULL };
         self.decide(address, delivery, outcome, None, out)
@@ -222,7 +215,7 @@ impl Node {
     }
 
     /// Gives an event its outcome.
-    fn decide(
+    pub(super) fn decide(
         &mut self,
         address: &Address,
         delivery: Delivery,
@@ -325,20 +318,29 @@ impl Node {
         out: &mut Out,
     ) {
         out.require(crate::definition::Durability::Power);
-        let told = match &event.sender {
-            Sender::Instance(sender) if is_of_effect(number) => {
-                let data = refusal(&to, &event, &outcome);
-                let told = Serial(number.0 + FAILURE_OFFSET);
-                let name = "error.communication".into();
-                let sent = sent(told, sender.clone(), name, data, Sender::System, self.now);
-                Some(Sent { errand: Errand::Answer(number), ..sent })
-            }
-            _ => None,
-        };
+        let told = self.refused(number, &to, &event, &outcome);
         out.records.push(Record::DeadLetter(DeadLetter { number, to, event, outcome, at: self.now }));
         if let Some(sent) = told {
             self.post(sent, out);
         }
+    }
+
+    /// What the sender of an event that was not delivered is told.
+    pub(super) fn refused(
+        &self,
+        number: Serial,
+        to: &Address,
+        event: &Event,
+        outcome: &Outcome,
+    ) -> Option<Sent> {
+        let Sender::Instance(sender) = &event.sender else { return None };
+        if !is_of_effect(number) {
+            return None;
+        }
+        let told = Serial(number.0 + FAILURE_OFFSET);
+        let (name, data) = ("error.communication".into(), refusal(to, event, outcome));
+        let sent = sent(told, sender.clone(), name, data, Sender::System, self.now);
+        Some(Sent { errand: Errand::Answer(number), ..sent })
     }
 
     /// Puts an event into the outbox.
@@ -388,6 +390,7 @@ impl Node {
         if let Some(parked) = besides.parked {
             live.row.status = Status::Parked(Box::new(parked));
         }
+        let ends = ending.is_some();
         if let Some(status) = ending {
             sends.extend(live.end(status, besides.deleted, (self.position, now), &mut cleared));
         }
@@ -414,6 +417,9 @@ impl Node {
         })));
         for sent in sends.into_iter().chain(answer) {
             self.post(sent, out);
+        }
+        if ends {
+            self.clear_space(address, out);
         }
     }
 
@@ -547,11 +553,6 @@ pub(super) fn sent(
 
 pub(super) fn internal_id(number: Serial) -> EventId {
     EventId::internal(format!("~{}", number.0))
-}
-
-/// Was the number given to an effect? Then what cannot be delivered under it is told.
-fn is_of_effect(number: Serial) -> bool {
-    (EFFECTS_INDEX..EFFECTS_INDEX + FAILURE_OFFSET).contains(&(number.0 % Serial::PER_TURN))
 }
 
 /// The data of `error.communication`: which event, to whom, and why it was not taken.

@@ -3,7 +3,8 @@
 
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionRecord, Errand, EventId, HistoryEntry, IndexKeys, Instance, Loaded,
-    OutcomeRecord, Queued, Record, Sent, Serial, Source, Status, Time, TimerKey, Touches, TurnRecord,
+    OutcomeRecord, Queued, Record, Seat, SeatRecord, Sent, Serial, Source, Status, Time, TimerKey, Touches,
+    TurnRecord,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -20,7 +21,10 @@ pub(crate) struct Disk {
     pub(crate) outbox: BTreeMap<Serial, Sent>,
     pub(crate) timers: BTreeSet<TimerKey>,
     pub(crate) letters: BTreeMap<Serial, DeadLetter>,
+    pub(crate) seats: BTreeMap<(Address, Serial), Seat>,
     pub(crate) position: u64,
+    /// How often a space was deleted.
+    spaces_deleted: usize,
     /// Every number that was ever in the outbox.
     sent: BTreeSet<Serial>,
     /// Every event that was decided, and until when that is remembered.
@@ -70,7 +74,16 @@ impl Disk {
             Record::SentGone(number) => {
                 assert!(self.outbox.remove(number).is_some(), "{number:?} leaves the outbox twice");
             }
+            Record::Seat(SeatRecord { space, number, seat }) => {
+                let key = (space.clone(), *number);
+                let before = match seat {
+                    Some(seat) => self.seats.insert(key, seat.clone()),
+                    None => Some(self.seats.remove(&key).expect("a seat goes that is not there")),
+                };
+                assert_ne!(before.as_ref(), seat.as_ref(), "a seat's record says nothing new");
+            }
             Record::Deleted(deleted) => {
+                self.spaces_deleted += usize::from(deleted.address.kind() == "space");
                 let row = self.instances.remove(&deleted.address).expect("a deleted instance exists");
                 assert_eq!((row.incarnation, row.turns), (deleted.incarnation, deleted.turns));
                 assert_eq!(self.indexes.remove(&deleted.address).as_ref(), Some(&deleted.before));
@@ -175,6 +188,7 @@ impl Disk {
             }
         }
         self.check_links();
+        self.check_seats();
         assert_eq!(self.timers, timers, "the table of timers is that of the rows");
         for (address, _) in self.mailboxes.keys() {
             assert!(self.instances.contains_key(address), "a mailbox of nobody: {address}");
@@ -197,6 +211,61 @@ impl Disk {
         }
     }
 
+    /// Rows count what spaces hold, and everybody in a space is known to it, but for what the outbox still carries.
+    fn check_seats(&self) {
+        for (address, row) in &self.instances {
+            let counted = row.links.as_ref().map_or(0, |links| links.seats as usize);
+            assert_eq!(self.seats_of(address).count(), counted, "seats of {address}");
+        }
+        for (address, _) in self.seats.keys() {
+            assert!(self.instances.contains_key(address), "a seat of no space: {address}");
+        }
+    }
+
+    /// When nothing is on its way: in every space that lives are exactly the endpoints that instances hold there, and
+    /// whoever lives in a space that was there to be entered.
+    pub(crate) fn check_presence(&self) {
+        assert_eq!(self.outbox.len(), 0, "it is at rest");
+        let alive = |address: &Address| self.instances.get(address).is_some_and(|row| !row.status.is_ended());
+        let (mut seated, mut inhabitants) = (BTreeSet::new(), BTreeSet::new());
+        for ((space, _), seat) in &self.seats {
+            match seat {
+                Seat::Endpoint(endpoint) => {
+                    let name = &endpoint.name;
+                    let row = &self.instances[&name.member];
+                    assert_eq!(
+                        endpoint.life, row.born,
+                        "{} holds an endpoint of an earlier life",
+                        name.member
+                    );
+                    assert!(seated.insert((space.clone(), name.member.clone(), name.name.clone())), "twice");
+                }
+                Seat::Inhabitant(address) => drop(inhabitants.insert((space.clone(), address.clone()))),
+            }
+        }
+        let (mut held, mut living) = (BTreeSet::new(), BTreeSet::new());
+        for (address, row) in self.instances.iter().filter(|(address, _)| alive(address)) {
+            for place in row.links.iter().flat_map(|links| &links.held).filter(|place| alive(&place.space)) {
+                let names = place.names.iter().cloned();
+                held.extend(names.map(|name| (place.space.clone(), address.clone(), name)));
+            }
+            if !address.space().is_empty() {
+                living.insert((Address::of_space(address.space()).unwrap(), address.clone()));
+            }
+        }
+        assert_eq!(inhabitants, living, "who lives in a space is known to it");
+        let unknown: Vec<_> = seated.difference(&held).collect();
+        assert_eq!(unknown, Vec::<&(Address, Address, std::sync::Arc<str>)>::new(), "held by nobody");
+        self.check_held(&held, &seated);
+    }
+
+    /// An endpoint that is held in a living space is there, unless that space has ended or was deleted since.
+    fn check_held<T: Ord + std::fmt::Debug>(&self, held: &BTreeSet<T>, seated: &BTreeSet<T>) {
+        let ended = |row: &Instance| row.address.kind() == "space" && row.incarnation > 1;
+        let deleted = self.spaces_deleted > 0 || self.instances.values().any(ended);
+        assert!(deleted || held == seated, "held {held:?}, there {seated:?}");
+    }
+
     pub(crate) fn mailbox(&self, address: &Address) -> impl Iterator<Item = &Queued> {
         let range = (address.clone(), 0)..=(address.clone(), u64::MAX);
         self.mailboxes.range(range).map(|(_, queued)| queued)
@@ -210,7 +279,16 @@ impl Disk {
         Loaded {
             instances: touches.addresses.iter().map(|address| (address.clone(), row(address))).collect(),
             outcomes: touches.ids.iter().map(|id| (id.clone(), self.outcomes.get(id).cloned())).collect(),
+            seats: touches.addresses.iter().flat_map(|address| self.seats_of(address)).collect(),
         }
+    }
+
+    pub(crate) fn seats_of(&self, space: &Address) -> impl Iterator<Item = SeatRecord> {
+        let range = (space.clone(), Serial(0))..=(space.clone(), Serial(u64::MAX));
+        self.seats.range(range).map(|((space, number), seat)| {
+            let (space, number, seat) = (space.clone(), *number, Some(seat.clone()));
+            SeatRecord { space, number, seat }
+        })
     }
 
     /// At most `limit` timers after `after`, and whether these are all.

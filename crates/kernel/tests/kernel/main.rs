@@ -1,6 +1,7 @@
 //! The kernel, driven by its contract from outside: tables of single rules, and random societies of machines.
 //! It refuses to know the kernel's insides; what is true is read from the records alone.
 
+mod acts;
 mod deferral;
 mod disk;
 mod faults;
@@ -12,6 +13,8 @@ mod links_bad_input;
 mod properties;
 mod restore;
 mod script;
+mod societies;
+mod spaces;
 mod supervision;
 mod supervision_model;
 mod supervisors;

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-const ADDRESSES: [&str; 7] = ["cup/1", "cup/2", "mule/1", "mule/2", "fly/1", "pot/1", "crab/1"];
+const ADDRESSES: [&str; 9] =
+    ["cup/1", "cup/2", "mule/1", "mule/2", "fly/1", "pot/1", "crab/1", "s:cup/3", "space/s"];
 /// Kinds and ids of children; `-` is for an id of the kernel's.
 const CHILDREN: [(&str, &str); 5] = [("cup", "2"), ("crab", "1"), ("mule", "-"), ("tub", "1"), ("pot", "1")];
 const MODES: [&str; 3] = ["idle", "open", "shut"];
@@ -39,6 +40,22 @@ fn modes() -> impl Strategy<Value = String> {
     prop::sample::select(&MODES[..]).prop_map(str::to_owned)
 }
 
+/// Acts in the outermost space and in another, which comes and goes.
+fn acts() -> impl Strategy<Value = Step> {
+    let place = || prop::sample::select(&["here", "@", "@s"][..]);
+    let pattern = || prop::sample::select(&["x", "y", "*", ">"][..]);
+    let part = prop::sample::select(&["pub part", "sub part", "pub see", "sub see", "sub all"][..]);
+    let words = prop_oneof![
+        5 => (place(), names(), part, pattern())
+            .prop_map(|(place, name, part, pattern)| format!("join {place} {name} {part} {pattern}")),
+        2 => (place(), names()).prop_map(|(place, name)| format!("leave {place} {name}")),
+        1 => (place(), names()).prop_map(|(place, name)| format!("assert {place} {name} 1")),
+        2 => (place(), pattern()).prop_map(|(place, topic)| format!("publish {place} {topic} 1")),
+        1 => (place(), pattern()).prop_map(|(place, topic)| format!("feedback {place} {topic} 2")),
+    ];
+    words.prop_map(|words| Step::Act(words.split(' ').map(str::to_owned).collect()))
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let leaf = prop_oneof![
         4 => modes().prop_map(Step::Mode),
@@ -60,6 +77,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => prop::sample::select(&["now", "slow", "fault"][..]).prop_map(|how| Step::OnStop(how.into())),
         1 => Just(Step::Done("1".into())),
     ];
+    let leaf = prop_oneof![3 => leaf, 1 => acts()];
     let program = prop::collection::vec(leaf, 0..3);
     program.prop_recursive(3, 24, 4, |inner| {
         let node = prop_oneof![
@@ -111,6 +129,7 @@ fn play(deeds: &[Deed], weather: Weather, times: usize) -> World {
     }
     world.advance(5_000);
     world.audit();
+    world.disk.check_presence();
     world
 }
 

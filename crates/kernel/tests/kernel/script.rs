@@ -71,6 +71,8 @@ pub(crate) enum Step {
     Family,
     /// `on-stop WORD`: from here on, `slow` goes on when asked to stop until it is `done`, `fault` faults.
     OnStop(String),
+    /// An act in a space; see [`crate::acts`].
+    Act(Vec<String>),
     /// `wide N`: a state of N bytes.
     Wide(usize),
     /// `many N`: N log lines of one letter.
@@ -130,7 +132,10 @@ fn step(word: &str, words: &mut Words<'_>) -> Step {
         "on-stop" => Step::OnStop(next()),
         "wide" => Step::Wide(next().parse().unwrap()),
         "many" => Step::Many(next().parse().unwrap()),
-        other => panic!("no such step: {other}"),
+        act => {
+            let count = crate::acts::words_after(act).unwrap_or_else(|| panic!("no such step: {act}"));
+            Step::Act(std::iter::once(act.to_owned()).chain((0..count).map(|_| next())).collect())
+        }
     }
 }
 
@@ -179,6 +184,7 @@ impl fmt::Display for Step {
             Step::GiveUp(word) => write!(f, "give-up {word}"),
             Step::Family => f.write_str("family"),
             Step::OnStop(word) => write!(f, "on-stop {word}"),
+            Step::Act(words) => f.write_str(&words.join(" ")),
             Step::Wide(bytes) => write!(f, "wide {bytes}"),
             Step::Many(lines) => write!(f, "many {lines}"),
         }
@@ -256,6 +262,7 @@ impl Scripted {
                 | Step::Resume(_)
                 | Step::Monitor(_)
                 | Step::Demonitor(_)) => turn.effects.push(link(step)),
+                Step::Act(words) => turn.effects.push(crate::acts::effect(&words)),
                 Step::Wide(bytes) => at.width = bytes,
                 Step::Many(lines) => (0..lines).for_each(|_| turn.effects.push(Effect::Log("x".into()))),
             }

@@ -5,7 +5,7 @@ use crate::disk::Disk;
 use crate::script::{Scripted, data, program};
 use everstate_kernel::{
     Address, Answer, Cause, Create, DeadlineReason, Definition, DefinitionId, Durability, Event, EventId,
-    Input, Node, Out, Outcome, Park, Policy, Record, Release, RestartFrom, Retry, Sender, Span, Status,
+    Input, Json, Node, Out, Outcome, Park, Policy, Record, Release, RestartFrom, Retry, Sender, Span, Status,
     Ticket, Time,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,11 +112,15 @@ impl World {
 
     /// Sends an event from outside.
     pub(crate) fn send(&mut self, to: &str, name: &str, id: &str, text: &str) -> Ticket {
+        self.send_json(to, name, id, data(&program(text)))
+    }
+
+    fn send_json(&mut self, to: &str, name: &str, id: &str, data: Json) -> Ticket {
         let ticket = self.ticket(id);
         let event = Event {
             id: EventId::parse(id).unwrap(),
             name: Arc::from(name),
-            data: data(&program(text)),
+            data,
             sender: Sender::Client,
             time: Time(0),
         };
@@ -255,8 +259,9 @@ impl World {
                         Cause::Stop { .. } => ("stop", None),
                         Cause::Event(event) => (&*event.name, Some(event.data.as_str())),
                     };
+                    let words = if what.starts_with("space.") { crate::acts::summary } else { reason };
                     let reason =
-                        data.and_then(reason).map(|reason| format!(" ({reason})")).unwrap_or_default();
+                        data.and_then(words).map(|reason| format!(" ({reason})")).unwrap_or_default();
                     let log: String = entry.log.iter().map(|line| format!(" {line:?}")).collect();
                     let outcome = outcome(&entry.outcome);
                     let address = &turn.instance.address;
@@ -371,6 +376,7 @@ pub(crate) fn definition(kind: &str, version: &str) -> Arc<Definition> {
 /// ```text
 /// start ADDRESS [#ID] [@VERSION] {PROGRAM}
 /// send ADDRESS EVENT [#ID] {PROGRAM}
+/// ask ADDRESS EVENT [#ID] {JSON}
 /// stop ADDRESS | kill ADDRESS | resume ADDRESS | restart ADDRESS {PROGRAM}
 /// delete ADDRESS | letters retry | letters discard
 /// define KIND VERSION SOURCE
@@ -420,6 +426,10 @@ pub(crate) fn play(story: &str, weather: Weather) -> World {
         };
         match words[..] {
             ["start", to] => drop(world.start(to, &id(), version, script)),
+            ["ask", to, name] => {
+                let text = if script.is_empty() { String::new() } else { format!("{{{script}}}") };
+                let _ = world.send_json(to, name, &id(), Json::parse(&text).unwrap());
+            }
             ["send", to, name] => drop(world.send(to, name, &id(), script)),
             ["delete", of] => world.delete(of),
             ["stop", of] => world.stop(of, false),

@@ -6,9 +6,11 @@
 use super::*;
 use crate::export::store_row;
 use crate::world::labels;
+use everstate_kernel::space::{Act, Endpoint, EndpointName, Interest, Part, Pattern, Reason, Role};
 use everstate_kernel::{
-    Cause, Child, DefinitionId, Errand, Event, Fault, FaultCode, Json, Kept, Links, News, Orphan, Outcome,
-    Parent, Parked, Pending, Rejection, RestartFrom, Restarting, Sender, Spawning, Status, Timer, Watch,
+    Acting, Cause, Child, DefinitionId, Errand, Event, Fault, FaultCode, Held, Json, Kept, Links, News,
+    Orphan, Outcome, Parent, Parked, Pending, Rejection, RestartFrom, Restarting, Seat, Sender, Spawning,
+    Status, Timer, Watch,
 };
 use std::sync::Arc;
 
@@ -79,6 +81,8 @@ fn links() -> Links {
         watchers: vec![watch(11)],
         watched: vec![watch(12)],
         stopping: true,
+        held: vec![Held { space: address("space/~"), names: vec![Arc::from("door")] }],
+        seats: 3,
     }
 }
 
@@ -100,6 +104,44 @@ fn errands() -> Vec<Errand> {
         Errand::Monitor,
         Errand::Demonitor { number },
         Errand::Watched { number },
+        Errand::Act(Box::new(Acting { life: 76, acts: acts() })),
+        Errand::Enter,
+        Errand::Withdraw { reason: Reason::Left, departs: false },
+        Errand::Withdraw { reason: Reason::Exited(Arc::from("final")), departs: true },
+        Errand::Withdraw { reason: Reason::Faulted(Arc::from("tired")), departs: true },
+        Errand::Withdraw { reason: Reason::Silent, departs: true },
+        Errand::Evict,
+        Errand::Notice { space: address("space/~"), endpoint: name(), life: 76 },
+    ]
+}
+
+/// Every sort of act.
+fn acts() -> Vec<Act> {
+    let (name, data) = (|| Arc::from("door"), || Json::parse("{\"open\":true}").expect("json"));
+    let topic = || Pattern::parse("door/front").expect("a topic");
+    vec![
+        Act::Join { name: name(), part: part() },
+        Act::Leave { name: name() },
+        Act::Assert { name: name(), value: data() },
+        Act::Publish { topic: topic(), data: data() },
+        Act::Feedback { topic: topic(), data: data() },
+    ]
+}
+
+fn part() -> Part {
+    let pattern = Pattern::parse("door/*/>").expect("a pattern");
+    let value = Json::parse("7").expect("json");
+    Part { value, mark: true, ..Part::new(pattern, Role::Subscriber, Interest::Everything) }
+}
+
+/// What a space holds: both sorts, and something that is gone.
+fn seats() -> [SeatRecord; 3] {
+    let name = EndpointName { member: address("doors/1"), name: Arc::from("door") };
+    let seat = |number, seat| SeatRecord { space: address("space/a"), number: Serial(number), seat };
+    [
+        seat(8192, Some(Seat::Endpoint(Endpoint { name, part: part(), life: 76 }))),
+        seat(8193, Some(Seat::Inhabitant(address("a:doors/1")))),
+        seat(8194, None),
     ]
 }
 
@@ -193,6 +235,7 @@ fn records() -> Vec<(&'static str, Record)> {
         timers_cleared: vec![timer()],
         mailbox: vec![3, 4],
     };
+    let [endpoint, inhabitant, gone] = seats();
     let id = DefinitionId::new("orders", "v1").expect("an id");
     let letter = DeadLetter {
         number: Serial(6),
@@ -215,6 +258,9 @@ fn records() -> Vec<(&'static str, Record)> {
         ("sent-gone", Record::SentGone(Serial(5))),
         ("deleted", Record::Deleted(deleted)),
         ("outcome", Record::Outcome(event().id, outcome())),
+        ("seat of an endpoint", Record::Seat(endpoint)),
+        ("seat of an inhabitant", Record::Seat(inhabitant)),
+        ("seat that is gone", Record::Seat(gone)),
     ]
 }
 

@@ -31,6 +31,8 @@ impl<'a> OnTheWay<'a> {
             let to = &sent.to;
             match &sent.errand {
                 Errand::Event | Errand::Answer(_) | Errand::Stop { .. } => {}
+                Errand::Act(_) | Errand::Enter | Errand::Withdraw { .. } => {}
+                Errand::Evict | Errand::Notice { .. } => {}
                 Errand::Spawn(_) => drop(way.made.insert((to, sent.number))),
                 Errand::Restart(restarting) => {
                     way.made.insert((to, sent.number));

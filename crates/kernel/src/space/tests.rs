@@ -1,0 +1,6 @@
+mod cases;
+mod patterns;
+mod properties;
+mod queries;
+mod reference;
+mod script;
