@@ -253,6 +253,7 @@ impl Machine {
         self.node.hydrate(Loaded {
             instances: touches.addresses.into_iter().map(|address| (address, None)).collect(),
             outcomes: touches.ids.into_iter().map(|id| (id, None)).collect(),
+            seats: Vec::new(),
         });
         let mut out = Out::default();
         self.node.step(self.now, input, &mut out);
