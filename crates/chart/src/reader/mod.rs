@@ -197,7 +197,9 @@ impl<'a> Reader<'a> {
         let model = Model {
             states: std::mem::take(&mut self.states),
             guards,
+            guard_names: names_in(&fields, "guards"),
             actions,
+            action_names: names_in(&fields, "actions"),
             context,
             events,
             unhandled,
@@ -459,6 +461,12 @@ fn distinct(node: &Node) -> Vec<&Entry> {
     let Kind::Map(entries) = &node.kind else { return Vec::new() };
     let mut seen = BTreeSet::new();
     entries.iter().filter(|entry| seen.insert(entry.key.as_str())).collect()
+}
+
+/// The keys of a table, the first of each.
+fn names_in(fields: &Fields<'_>, key: &str) -> Vec<Arc<str>> {
+    let entries = fields.find(key).map(|entry| distinct(&entry.value)).unwrap_or_default();
+    entries.into_iter().map(|entry| Arc::from(entry.key.as_str())).collect()
 }
 
 /// What expressions may assume of the context: the declared keys, and those that some `assign` sets. Nothing is
