@@ -15,6 +15,7 @@ pub mod draw;
 mod duration;
 pub mod expression;
 mod finding;
+mod findings_page;
 pub mod format;
 mod inspect;
 mod invoke;
@@ -28,16 +29,23 @@ mod shape;
 mod stored;
 pub mod trace;
 pub mod value;
+pub mod write;
 
 pub use chart::Chart;
 pub use document::{DEFINITION_BYTES_MAX, NESTING_MAX, NODES_MAX};
 pub use finding::{Code, Finding, Severity, render};
+pub use findings_page::findings_page;
 pub use inspect::{StateSummary, TransitionSummary};
 pub use model::{STATE_DEPTH_MAX, STATES_MAX, StateKind, Unhandled};
 pub use reader::{ChartDefinition, FINDINGS_MAX, Outcome, read, read_restless};
 pub use run::{MICROSTEPS_MAX, TURN_COST_MAX};
 pub use schema::{reference, schema};
 pub use shape::Shape;
+
+/// A length of time as definitions write it, such as `1h30m`.
+pub fn span_text(milliseconds: u64) -> String {
+    duration::format(everstate_kernel::Span(milliseconds))
+}
 
 #[cfg(test)]
 mod harness;

@@ -141,6 +141,9 @@ impl Shared {
 pub(crate) enum Command {
     Serve(commands::serve::Serve),
     Check(commands::check::Check),
+    Draw(commands::draw::Draw),
+    Simulate(commands::simulate::Simulate),
+    Convert(commands::convert::Convert),
     Put(commands::put::Put),
     Definitions(commands::definitions::Definitions),
     Definition(commands::definition::Definition),

@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 /// Longer phrases are cut: an arrow is a reminder, and the definition has the whole.
 const PHRASE_CHARACTERS: usize = 34;
 
+/// More arrows than this from the border of a state inwards would hide what is there; they are written as lines.
+const INWARD_ARROWS_MAX: usize = 4;
+
 /// Where an arrow begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Origin {
@@ -58,6 +61,7 @@ pub(super) fn of(chart: &Chart) -> Arrows {
             arrows.inside[at].push((line, None));
         }
     }
+    let crowded = crowded(chart);
     for (at, transition) in chart.transitions.iter().enumerate() {
         let at = at as TransitionIndex;
         let source = transition.source;
@@ -70,12 +74,15 @@ pub(super) fn of(chart: &Chart) -> Arrows {
             _ => Origin::State(source),
         };
         let lines = lines(chart, transition, is_initial);
-        if !is_initial && is_inside(chart, transition) {
-            let sign = if transition.targets.is_empty() || stays(chart, transition) { "" } else { "↻ " };
+        if !is_initial
+            && (is_inside(chart, transition)
+                || crowded[usize::from(source)] && leads_inward(chart, transition))
+        {
+            let sign = if stays(chart, transition) { "" } else { "↻ " };
             let beside = transition.targets.iter().find(|target| **target != source);
-            let to = beside.map(|target| format!(" → {}", chart.state(*target).name)).unwrap_or_default();
-            let text = format!("{sign}{}{to}", lines.join(" "));
-            let text = phrase::shortened(&text, PHRASE_CHARACTERS);
+            let to = beside.map(|target| format!(" → {}", chart.state(*target).path)).unwrap_or_default();
+            let own = phrase::shortened(&format!("{sign}{}", lines.join(" ")), PHRASE_CHARACTERS);
+            let text = format!("{own}{to}");
             arrows.inside[usize::from(source)].push((text, Some(at)));
             continue;
         }
@@ -95,6 +102,21 @@ pub(super) fn of(chart: &Chart) -> Arrows {
     arrows
 }
 
+fn leads_inward(chart: &Chart, transition: &Transition) -> bool {
+    !transition.targets.is_empty()
+        && transition.targets.iter().all(|target| chart.is_inside(*target, transition.source))
+}
+
+/// From which states do too many transitions lead inwards?
+fn crowded(chart: &Chart) -> Vec<bool> {
+    let mut counts = vec![0; chart.states.len()];
+    for transition in chart.transitions.iter().filter(|one| leads_inward(chart, one)) {
+        counts[usize::from(transition.source)] += 1;
+    }
+    // One of them is where the state begins.
+    counts.into_iter().map(|count| count > INWARD_ARROWS_MAX + 1).collect()
+}
+
 /// Does a history say itself where it leads? Else it begins where its parent does, and needs no arrow.
 fn has_own_default(chart: &Chart, history: StateIndex, default: &Transition) -> bool {
     let parent = chart.state(chart.state(history).parent);
@@ -104,11 +126,14 @@ fn has_own_default(chart: &Chart, history: StateIndex, default: &Transition) -> 
     }
 }
 
-/// Is nothing left by it?
+/// Is the state itself not left and entered again by it?
 fn stays(chart: &Chart, transition: &Transition) -> bool {
-    transition.reach == Reach::Within
-        && chart.is_leaf(transition.source)
-        && transition.targets.iter().all(|target| *target == transition.source)
+    let outward = transition.targets.iter().any(|target| *target != transition.source);
+    outward
+        || transition.targets.is_empty()
+        || transition.reach == Reach::Within
+            && chart.is_leaf(transition.source)
+            && transition.targets.iter().all(|target| *target == transition.source)
 }
 
 /// Is it written inside of its state, since it leads nowhere else, or to where no arrow can be told from the border?

@@ -315,7 +315,7 @@ impl Layout<'_> {
             };
             let (area, wire) = (places.states[usize::from(*container)], wires[*number]);
             let absolute = |point: &Point| (area.x + point.0, area.y + point.1);
-            let mut leg: Vec<Point> = inside.wires[*number].iter().map(absolute).collect();
+            let mut leg: Vec<Point> = inside.wires.get(*number).into_iter().flatten().map(absolute).collect();
             if wire.upper == Peg::Top
                 && let Some(first) = leg.first_mut()
             {
@@ -330,11 +330,11 @@ impl Layout<'_> {
                 leg.reverse();
             }
             if wire.labelled {
-                label = inside.labels[*number].as_ref().map(absolute);
+                label = inside.labels.get(*number).and_then(Option::as_ref).map(absolute);
             }
             join(&mut points, leg, !wire.labelled);
         }
-        if way.legs.is_empty() {
+        if points.len() < 2 {
             points = self.straight(places, at);
             let (first, last) = (points[0], points[points.len() - 1]);
             label = Some(((first.0 + last.0) / 2.0, (first.1 + last.1) / 2.0));
@@ -342,7 +342,35 @@ impl Layout<'_> {
                 label = None;
             }
         }
+        self.reach(places, at, &mut points);
         (points, label)
+    }
+
+    /// Ends an arrow at the shape that it leads to, which may not be the rectangle that the layout knew.
+    fn reach(&self, places: &Places, at: usize, points: &mut Vec<Point>) {
+        let to = self.arrows.all[at].to;
+        let state = self.chart.state(to);
+        let area = places.states[usize::from(to)];
+        let is_round = matches!(state.kind, StateKind::Final | StateKind::History { .. });
+        // The insides of parallel states have no wires: the last piece is a straight one.
+        let last = points.last().copied().unwrap_or_default();
+        let is_away = last.0 < area.x - 1.0
+            || last.0 > area.x + area.width + 1.0
+            || last.1 < area.y - 1.0
+            || last.1 > area.y + area.height + 1.0;
+        if is_away {
+            let x = last.0.clamp(area.x, area.x + area.width);
+            points.push((x, last.1.clamp(area.y, area.y + area.height)));
+        }
+        let Some(last) = points.last_mut().filter(|_| is_round) else { return };
+        let radius = area.height / 2.0;
+        let middle = area.y + radius;
+        let spine = (last.0.clamp(area.x + radius, area.x + area.width - radius), middle);
+        let (dx, dy) = (last.0 - spine.0, last.1 - spine.1);
+        let distance = (dx * dx + dy * dy).sqrt();
+        if distance > radius {
+            *last = (spine.0 + dx * radius / distance, spine.1 + dy * radius / distance);
+        }
     }
 
     /// Between two regions, from the nearest sides.

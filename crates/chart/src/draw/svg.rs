@@ -6,7 +6,7 @@
 use super::Marked;
 use super::arrows::{Arrow, Arrows, Origin};
 use super::layout::{Area, DOT, Places, Point};
-use super::measure::LINE_HEIGHT;
+use super::measure::{self, LINE_HEIGHT};
 use crate::chart::Chart;
 use crate::code::StateIndex;
 use crate::model::StateKind;
@@ -24,7 +24,7 @@ const STYLE: &str = "\
 .es-divide{stroke:#8a94a6;stroke-width:1;stroke-dasharray:5 4}\
 .es-rule{stroke:#d5dae3;stroke-width:1}\
 .es-ink{fill:#3d4759}\
-.es-halo{fill:#ffffff;fill-opacity:0.88}\
+.es-halo{fill:#ffffff;fill-opacity:0.94}\
 text{font-family:Helvetica,Arial,'Liberation Sans',sans-serif;fill:#1d2433}\
 .es-name{font-size:13px;font-weight:600}\
 .es-text{font-size:11px;fill:#3d4759}\
@@ -264,13 +264,17 @@ impl Svg<'_> {
     }
 
     fn label(&mut self, arrow: &Arrow, (x, y): Point) {
-        let (width, height) = arrow.label_size();
-        let area = Area { x: x - width / 2.0, y: y - height / 2.0, width, height };
-        self.rect("es-halo", area, 3.0);
+        let top = y - arrow.label_size().1 / 2.0;
+        // Only what is written hides the line behind it.
+        for (number, line) in arrow.lines.iter().enumerate() {
+            let width = measure::width(line, measure::TEXT_SIZE) + 4.0;
+            let y = top + 1.5 + number as f64 * LINE_HEIGHT;
+            self.rect("es-halo", Area { x: x - width / 2.0, y, width, height: LINE_HEIGHT }, 2.0);
+        }
         let missed = !matches!(arrow.from, Origin::Dot(_)) && self.marked.is_missed(&arrow.transitions);
         let class = if missed { "es-text es-missed-text" } else { "es-text" };
         for (number, line) in arrow.lines.iter().enumerate() {
-            let y = area.y + 13.0 + number as f64 * LINE_HEIGHT;
+            let y = top + 13.0 + number as f64 * LINE_HEIGHT;
             self.text(class, "middle", (x, y), line);
         }
     }

@@ -99,6 +99,7 @@ fn read_tree(file_name: &str, source: &str, root: &Node, restless: bool) -> Outc
     reader.restless = restless;
     let definition = reader.definition(file_name, root);
     let mut findings = reader.findings;
+    findings.retain(|one| one.severity == Severity::Error || !reader.allowed.contains(&one.code));
     findings.sort_by_key(|finding| (finding.span.start, finding.span.end, finding.code));
     findings.dedup();
     findings.truncate(FINDINGS_MAX);
@@ -130,6 +131,8 @@ pub(crate) struct Reader<'a> {
     event_types: BTreeMap<Arc<str>, Type>,
     sent: Vec<crate::check::SentToSelf>,
     restless: bool,
+    /// Warnings that the author has given reasons for.
+    allowed: BTreeSet<Code>,
 }
 
 impl<'a> Reader<'a> {
@@ -152,6 +155,7 @@ impl<'a> Reader<'a> {
             event_types: BTreeMap::new(),
             sent: Vec::new(),
             restless: false,
+            allowed: BTreeSet::new(),
         }
     }
 
@@ -179,6 +183,7 @@ impl<'a> Reader<'a> {
         let policy = self.policy(&fields);
         let description = self.text_of(&fields, "description", "").map(Arc::from);
         let tags = self.tags(&fields, "");
+        self.allow(&fields);
         let unhandled = self.unhandled(&fields, "").unwrap_or(Unhandled::Reject);
         let context = self.context(&fields);
         let events = self.events(&fields);
@@ -309,6 +314,31 @@ impl<'a> Reader<'a> {
             retry.backoff_max = max;
         }
         retry
+    }
+
+    /// Warnings that are meant to be.
+    fn allow(&mut self, fields: &Fields<'a>) {
+        let Some(entry) = fields.find("allow") else { return };
+        for entry in self.entries(&entry.value, "allow", "a map from codes of warnings to reasons") {
+            let path = format!("allow.{}", entry.key);
+            let is_warning = |code: &&Code| code.severity() == Severity::Warning;
+            let known = || Code::ALL.iter().filter(is_warning);
+            let Some(code) = known().find(|code| code.as_str() == entry.key) else {
+                let is_error = Code::ALL.iter().any(|code| code.as_str() == entry.key);
+                let message = match is_error {
+                    true => format!("{:?} is an error, and only warnings can be allowed", entry.key),
+                    false => format!("there is no warning {:?}", entry.key),
+                };
+                let near = crate::finding::nearest(&entry.key, known().map(|code| code.as_str()));
+                let hint = near.map(|near| format!("did you mean {near:?}?")).unwrap_or_default();
+                self.report(Code::BadValue, entry.key_span.clone(), &path, message, hint);
+                continue;
+            };
+            match entry.value.text() {
+                Some(reason) if !reason.trim().is_empty() => _ = self.allowed.insert(*code),
+                _ => self.wrong_type(&entry.value, &path, "the reason why it is meant to be"),
+            }
+        }
     }
 
     fn unhandled(&mut self, fields: &Fields<'a>, path: &str) -> Option<Unhandled> {
