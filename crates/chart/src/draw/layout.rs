@@ -373,7 +373,7 @@ impl Layout<'_> {
         }
     }
 
-    /// Between two regions, from the nearest sides.
+    /// Where no layout has the arrow: between two regions, from the nearest sides.
     fn straight(&self, places: &Places, at: usize) -> Vec<Point> {
         let arrow: &Arrow = &self.arrows.all[at];
         let from = match arrow.from {
@@ -381,6 +381,15 @@ impl Layout<'_> {
         };
         let (a, b) = (places.states[usize::from(from)], places.states[usize::from(arrow.to)]);
         let middle = |area: Area| area.y + area.height / 2.0;
+        // Between a parallel state and something directly in it.
+        if self.chart.is_inside(arrow.to, from) {
+            let x = b.x + b.width / 2.0;
+            return vec![(x, a.y), (x, b.y)];
+        }
+        if self.chart.is_inside(from, arrow.to) {
+            let x = a.x + a.width / 2.0;
+            return vec![(x, a.y + a.height), (x, b.y + b.height)];
+        }
         if a.x <= b.x {
             vec![(a.x + a.width, middle(a)), (b.x, middle(b))]
         } else {

@@ -89,6 +89,16 @@ pub(super) fn child_toward(chart: &Chart, outer: StateIndex, inner: StateIndex) 
     at
 }
 
+/// The state itself, or where that is parallel the region in it that has `inner` inside, and so on; none when that is
+/// `inner` itself.
+fn region_with(chart: &Chart, outer: StateIndex, inner: StateIndex) -> Option<StateIndex> {
+    let mut at = outer;
+    while at != inner && chart.state(at).kind == StateKind::Parallel {
+        at = child_toward(chart, at, inner);
+    }
+    (at != inner).then_some(at)
+}
+
 /// None for an arrow between regions of a parallel state: each region is laid out on its own.
 fn middle(chart: &Chart, arrow: &Arrow) -> Option<Middle> {
     let to = arrow.to;
@@ -100,11 +110,11 @@ fn middle(chart: &Chart, arrow: &Arrow) -> Option<Middle> {
     match arrow.from {
         Origin::Dot(container) => Some(Middle { container, from: Peg::Dot, to: toward(container, to) }),
         Origin::State(from) if chart.is_inside(to, from) => {
-            let container = inside(from).unwrap_or_else(|| child_toward(chart, from, to));
+            let container = region_with(chart, from, to)?;
             Some(Middle { container, from: Peg::Top, to: toward(container, to) })
         }
         Origin::State(from) if chart.is_inside(from, to) => {
-            let container = inside(to).unwrap_or_else(|| child_toward(chart, to, from));
+            let container = region_with(chart, to, from)?;
             Some(Middle { container, from: toward(container, from), to: Peg::Bottom })
         }
         Origin::State(from) => {

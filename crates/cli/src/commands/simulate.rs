@@ -122,6 +122,10 @@ fn obey(line: &str, simulation: &mut Simulation, output: &mut Output) -> Result<
     Ok(Ok(()))
 }
 
+fn span(milliseconds: i64) -> String {
+    everstate_chart::span_text(milliseconds.max(0).unsigned_abs())
+}
+
 fn json(text: &str) -> Result<Json, String> {
     Json::parse(text).map_err(|error| format!("data is not JSON: {error}"))
 }
@@ -135,7 +139,7 @@ fn show(simulation: &Simulation, told: &[String], output: &mut Output) -> Result
     let (at, last) = simulation.position();
     let place = if at == last { format!("step {at}") } else { format!("step {at} of {last}") };
     let states = paint.bold(&description.labels.join(" "));
-    let time = everstate_chart::span_text(simulation.now().0);
+    let time = span(simulation.now().0);
     output.data(&format!("  state    {states}   {}\n", paint.dim(&format!("({place}, at {time})"))))?;
     if description.data.as_str() != "{}" && description.data.as_str() != "null" {
         output.data(&format!("  context  {}\n", description.data))?;
@@ -151,7 +155,7 @@ fn show(simulation: &Simulation, told: &[String], output: &mut Output) -> Result
         output.data(&format!("  guarded  {event} [{guard}]\n"))?;
     }
     for timer in simulation.timers() {
-        let left = everstate_chart::span_text(timer.due.0.saturating_sub(simulation.now().0));
+        let left = span(timer.due.0.saturating_sub(simulation.now().0));
         output.data(&format!("  timer    {} in {left}\n", timer.name))?;
     }
     Ok(())

@@ -109,7 +109,7 @@ impl Simulation {
         let mut told = Vec::new();
         let next = |moment: &Moment| moment.timers.iter().map(|timer| timer.due).min();
         let until = match (milliseconds, next(&moment)) {
-            (Some(span), _) => Time(moment.now.0.saturating_add(span)),
+            (Some(span), _) => Time(moment.now.0.saturating_add_unsigned(span)),
             (None, Some(due)) => due,
             (None, None) => return vec!["no timer is set".to_owned()],
         };
@@ -203,7 +203,7 @@ impl Simulation {
                 Effect::Send { to, event, data } => told.push(format!("send {event} {data} to {to}")),
                 Effect::SetTimer { name, delay, to, event, data } => {
                     moment.timers.retain(|timer| timer.name != name);
-                    let due = Time(moment.now.0.saturating_add(delay.0));
+                    let due = Time(moment.now.0.saturating_add_unsigned(delay.0));
                     moment.timers.push(Timer { name, due, event, data, to });
                     moment.timers.sort_by_key(|timer| timer.due);
                 }
