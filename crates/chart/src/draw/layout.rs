@@ -316,15 +316,12 @@ impl Layout<'_> {
             let (area, wire) = (places.states[usize::from(*container)], wires[*number]);
             let absolute = |point: &Point| (area.x + point.0, area.y + point.1);
             let mut leg: Vec<Point> = inside.wires.get(*number).into_iter().flatten().map(absolute).collect();
-            if wire.upper == Peg::Top
-                && let Some(first) = leg.first_mut()
-            {
-                first.1 = area.y;
+            // Lines meet a border at a right angle: the place inside of it stays on the way.
+            if let (Peg::Top, Some(first)) = (wire.upper, leg.first().copied()) {
+                leg.insert(0, (first.0, area.y));
             }
-            if wire.lower == Peg::Bottom
-                && let Some(last) = leg.last_mut()
-            {
-                last.1 = area.y + area.height;
+            if let (Peg::Bottom, Some(last)) = (wire.lower, leg.last().copied()) {
+                leg.push((last.0, area.y + area.height));
             }
             if way.upwards {
                 leg.reverse();

@@ -238,7 +238,7 @@ impl Writer<'_, '_> {
             Some(Formula::Code(code)) => {
                 format!("<data id=\"{id}\" expr=\"{}\"/>", escaped(&self.code(code)))
             }
-            Some(Formula::Literal(value)) => match inner(value, self.chart.rules.is_some()) {
+            Some(Formula::Literal(value)) => match inner(value) {
                 Some(text) => format!("<data id=\"{id}\">{text}</data>"),
                 None => format!("<data id=\"{id}\" expr=\"{}\"/>", escaped(&expressions::literal(value))),
             },
@@ -447,7 +447,7 @@ impl Writer<'_, '_> {
 }
 
 /// What stands inside of an element for a value; none when the reader would take it for another one.
-fn inner(value: &Value, _is_scxml: bool) -> Option<String> {
+fn inner(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => {
             // Only what comes back as the same text: neither JSON, nor with white space that would be normalised.

@@ -170,7 +170,6 @@ impl Writer<'_, '_> {
         let state = self.chart.state(at);
         let place = if at == 0 { String::new() } else { format!("states.{}", state.path) };
         let mut add = |key: &str, tree: Tree| entries.push((key.to_owned(), tree));
-        let is_history = matches!(state.kind, StateKind::History { .. });
         if at != 0 {
             if let Some(id) = self.own_id(at) {
                 add("id", Tree::Text(id));
@@ -195,26 +194,9 @@ impl Writer<'_, '_> {
             }
             _ => {}
         }
-        if let Some(initial) = state.initial {
-            let initial = self.chart.transition(initial);
-            let outer = if is_history { state.parent } else { at };
-            let targets: Vec<Tree> =
-                initial.targets.iter().map(|to| Tree::Text(self.relative(outer, *to))).collect();
-            let targets = Tree::one_or_more(targets);
-            let actions = self.contents.actions(&initial.actions);
-            if is_history {
-                if !actions.is_empty() {
-                    lose(self.contents.losses, &place, "left out: actions of a history's default");
-                }
-                add("target", targets);
-            } else if actions.is_empty() {
-                add("initial", targets);
-            } else {
-                let parts =
-                    vec![("target".to_owned(), targets), ("actions".to_owned(), Tree::one_or_more(actions))];
-                add("initial", Tree::Map(parts));
-            }
-        }
+        self.begin(at, &place, entries);
+        let state = self.chart.state(at);
+        let mut add = |key: &str, tree: Tree| entries.push((key.to_owned(), tree));
         for (key, list) in [("entry", &state.entry), ("exit", &state.exit)] {
             let actions = self.contents.actions(list);
             if !actions.is_empty() {
@@ -239,6 +221,33 @@ impl Writer<'_, '_> {
         }
         if !states.is_empty() {
             entries.push(("states".to_owned(), Tree::Map(states)));
+        }
+    }
+
+    /// Where a compound state begins, or a history leads.
+    fn begin(&mut self, at: StateIndex, place: &str, entries: &mut Entries) {
+        let state = self.chart.state(at);
+        let is_history = matches!(state.kind, StateKind::History { .. });
+        let mut add = |key: &str, tree: Tree| entries.push((key.to_owned(), tree));
+        if let Some(initial) = state.initial {
+            let initial = self.chart.transition(initial);
+            let outer = if is_history { state.parent } else { at };
+            let targets: Vec<Tree> =
+                initial.targets.iter().map(|to| Tree::Text(self.relative(outer, *to))).collect();
+            let targets = Tree::one_or_more(targets);
+            let actions = self.contents.actions(&initial.actions);
+            if is_history {
+                if !actions.is_empty() {
+                    lose(self.contents.losses, place, "left out: actions of a history's default");
+                }
+                add("target", targets);
+            } else if actions.is_empty() {
+                add("initial", targets);
+            } else {
+                let parts =
+                    vec![("target".to_owned(), targets), ("actions".to_owned(), Tree::one_or_more(actions))];
+                add("initial", Tree::Map(parts));
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use super::yaml_text::Tree;
 use super::{Losses, expressions, lose};
 use crate::chart::Chart;
 use crate::code::{Action, Code, Delay, Formula, Guard, Part, Template};
-use crate::dispatch::{Dispatch, Payload, SESSION_PREFIX};
+use crate::dispatch::{Dispatch, Each, Payload, SESSION_PREFIX};
 use crate::value::Value;
 use std::collections::BTreeSet;
 
@@ -148,26 +148,24 @@ impl Contents<'_, '_> {
                 let between = if label.is_empty() || value.is_none() { "" } else { ": " };
                 map([("log", Tree::Text(format!("{label}{between}{}", value.unwrap_or_default())))])
             }
-            Action::Each(each) => {
-                let over = match self.formula(&each.over) {
-                    Tree::Text(text) => Tree::Text(text),
-                    _ => return self.lost(&each.place, "a foreach over what is no expression"),
-                };
-                let item = each.item.root.to_string();
-                let index = each.index.as_ref().map_or("index".to_owned(), |index| index.root.to_string());
-                let outer = self.locals.len();
-                self.locals.extend([item.clone(), index.clone()]);
-                let body = Tree::List(self.actions(&each.body));
-                self.locals.truncate(outer);
-                map([
-                    ("foreach", over),
-                    ("item", Tree::Text(item)),
-                    ("index", Tree::Text(index)),
-                    ("do", body),
-                ])
-            }
+            Action::Each(each) => return self.each(each),
             Action::Mistake { message, place } => return self.lost(place, &**message),
         })
+    }
+
+    /// SCXML's variables of a loop are data; here they are seen inside of the loop only.
+    fn each(&mut self, each: &Each) -> Option<Tree> {
+        let over = match self.formula(&each.over) {
+            Tree::Text(text) => Tree::Text(text),
+            _ => return self.lost(&each.place, "a foreach over what is no expression"),
+        };
+        let item = each.item.root.to_string();
+        let index = each.index.as_ref().map_or("index".to_owned(), |index| index.root.to_string());
+        let outer = self.locals.len();
+        self.locals.extend([item.clone(), index.clone()]);
+        let body = Tree::List(self.actions(&each.body));
+        self.locals.truncate(outer);
+        Some(map([("foreach", over), ("item", Tree::Text(item)), ("index", Tree::Text(index)), ("do", body)]))
     }
 
     fn lost(&mut self, place: &str, what: impl Into<String>) -> Option<Tree> {

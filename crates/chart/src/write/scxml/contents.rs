@@ -3,10 +3,10 @@
 //! It refuses to know states. Its one invariant: an action that SCXML does not have is named as a loss.
 
 use super::{Writer, escaped, inner, machine};
-use crate::code::{Action, Delay, Formula, Guard, Part, StateIndex, Template};
-use crate::dispatch::{Dispatch, Payload, SESSION_PREFIX};
+use crate::code::{Action, Delay, Foreach, Formula, Guard, Part, Send, StateIndex, Template};
+use crate::dispatch::{Dispatch, Each, Payload, SESSION_PREFIX};
 use crate::invoke::Source;
-use crate::value::Value;
+use crate::value::{Key, Value};
 use crate::write::{expressions, lose};
 use std::fmt::Write;
 
@@ -53,14 +53,14 @@ impl Writer<'_, '_> {
     }
 
     /// A text as an attribute that gives it as it is, or as one that computes it.
-    fn text(&mut self, fixed: &str, computed: &str, text: &Template, place: &str) -> String {
+    fn text(&mut self, fixed: &str, computed: &str, text: &Template) -> String {
         match text {
             Template::Fixed(text) => format!(" {fixed}=\"{}\"", escaped(text)),
-            Template::Parts(_) => format!(" {computed}=\"{}\"", escaped(&self.computed(text, place))),
+            Template::Parts(_) => format!(" {computed}=\"{}\"", escaped(&self.computed(text))),
         }
     }
 
-    fn computed(&mut self, text: &Template, _place: &str) -> String {
+    fn computed(&mut self, text: &Template) -> String {
         match text {
             Template::Fixed(text) => expressions::quoted(text),
             Template::Parts(parts) => match &parts[..] {
@@ -88,52 +88,18 @@ impl Writer<'_, '_> {
     fn action(&mut self, action: &Action, place: &str) {
         match action {
             Action::Block(block) => self.actions(block, place),
-            Action::Assign(fields) => {
-                for (number, (key, value)) in fields.iter().enumerate() {
-                    let key = key.as_str().unwrap_or("");
-                    let text = self.formula(value, place);
-                    let before = fields[..number].iter().filter_map(|(key, _)| key.as_str());
-                    if before.into_iter().any(|earlier| expressions::reads(&text, earlier)) {
-                        let what = "assignments come one after the other; this one reads what an earlier one changed";
-                        lose(self.losses, place, what);
-                    }
-                    self.line(&format!(
-                        "<assign location=\"{}\" expr=\"{}\"/>",
-                        escaped(key),
-                        escaped(&text)
-                    ));
-                }
-            }
+            Action::Assign(fields) => self.assign(fields, place),
             Action::Raise { event, data } => self.raise(event, data, place),
-            Action::Send(send) => {
-                let mut attributes = self.text("event", "eventexpr", &send.event, place);
-                match &send.to {
-                    None => {}
-                    Some(Template::Fixed(to)) => {
-                        let _ = write!(attributes, " target=\"{SESSION_PREFIX}{}\"", escaped(to));
-                    }
-                    Some(to) => {
-                        let to = self.computed(to, place);
-                        let _ = write!(attributes, " targetexpr=\"'{SESSION_PREFIX}' + {}\"", escaped(&to));
-                    }
-                }
-                match &send.id {
-                    Some(Template::Fixed(id)) => _ = write!(attributes, " id=\"{}\"", escaped(id)),
-                    Some(_) => lose(self.losses, place, "left out: a computed id of a send"),
-                    None => {}
-                }
-                attributes.push_str(&self.delay(send.delay.as_ref(), place));
-                self.with_data("send", &attributes, &send.data, place);
-            }
+            Action::Send(send) => self.send(send, place),
             Action::Cancel(id) | Action::Recall(id) => {
-                let attributes = self.text("sendid", "sendidexpr", id, place);
+                let attributes = self.text("sendid", "sendidexpr", id);
                 self.line(&format!("<cancel{attributes}/>"));
             }
             Action::Reply(_) => lose(self.losses, place, "left out: a reply to the sender"),
             Action::Log(text) => {
                 let attributes = match text {
                     Template::Fixed(text) => format!(" label=\"{}\"", escaped(text)),
-                    text => format!(" expr=\"{}\"", escaped(&self.computed(text, place))),
+                    text => format!(" expr=\"{}\"", escaped(&self.computed(text))),
                 };
                 self.line(&format!("<log{attributes}/>"));
             }
@@ -157,30 +123,8 @@ impl Writer<'_, '_> {
                 }
                 self.close("if");
             }
-            Action::Foreach(each) => {
-                let array = self.code(&each.over);
-                let (item, index) = (&each.names.0, &each.names.1);
-                let attributes = format!(
-                    " array=\"{}\" item=\"{}\" index=\"{}\"",
-                    escaped(&array),
-                    escaped(item),
-                    escaped(index)
-                );
-                self.open("foreach", &attributes);
-                self.actions(&each.body, place);
-                self.close("foreach");
-            }
-            Action::Each(each) => {
-                let array = self.formula(&each.over, place);
-                let mut attributes =
-                    format!(" array=\"{}\" item=\"{}\"", escaped(&array), escaped(&each.item.text));
-                if let Some(index) = &each.index {
-                    let _ = write!(attributes, " index=\"{}\"", escaped(&index.text));
-                }
-                self.open("foreach", &attributes);
-                self.actions(&each.body, place);
-                self.close("foreach");
-            }
+            Action::Foreach(each) => self.foreach(each, place),
+            Action::Each(each) => self.each(each, place),
             Action::Named(at) => {
                 let chart = self.chart;
                 self.actions(&chart.actions[usize::from(*at)], place);
@@ -188,8 +132,8 @@ impl Writer<'_, '_> {
             Action::Set(set) => {
                 let location = escaped(&set.location.text);
                 match &set.value {
-                    Formula::Literal(value) if inner(value, true).is_some() => {
-                        let text = inner(value, true).unwrap_or_default();
+                    Formula::Literal(value) if inner(value).is_some() => {
+                        let text = inner(value).unwrap_or_default();
                         self.line(&format!("<assign location=\"{location}\">{text}</assign>"));
                     }
                     value => {
@@ -205,13 +149,68 @@ impl Writer<'_, '_> {
         }
     }
 
+    fn assign(&mut self, fields: &[(Key, Formula)], place: &str) {
+        for (number, (key, value)) in fields.iter().enumerate() {
+            let key = key.as_str().unwrap_or("");
+            let text = self.formula(value, place);
+            let before = fields[..number].iter().filter_map(|(key, _)| key.as_str());
+            if before.into_iter().any(|earlier| expressions::reads(&text, earlier)) {
+                let what = "assignments come one after the other; this one reads what an earlier one changed";
+                lose(self.losses, place, what);
+            }
+            self.line(&format!("<assign location=\"{}\" expr=\"{}\"/>", escaped(key), escaped(&text)));
+        }
+    }
+
+    fn send(&mut self, send: &Send, place: &str) {
+        let mut attributes = self.text("event", "eventexpr", &send.event);
+        match &send.to {
+            None => {}
+            Some(Template::Fixed(to)) => {
+                let _ = write!(attributes, " target=\"{SESSION_PREFIX}{}\"", escaped(to));
+            }
+            Some(to) => {
+                let to = self.computed(to);
+                let _ = write!(attributes, " targetexpr=\"'{SESSION_PREFIX}' + {}\"", escaped(&to));
+            }
+        }
+        match &send.id {
+            Some(Template::Fixed(id)) => _ = write!(attributes, " id=\"{}\"", escaped(id)),
+            Some(_) => lose(self.losses, place, "left out: a computed id of a send"),
+            None => {}
+        }
+        attributes.push_str(&self.delay(send.delay.as_ref()));
+        self.with_data("send", &attributes, &send.data, place);
+    }
+
+    fn foreach(&mut self, each: &Foreach, place: &str) {
+        let array = self.code(&each.over);
+        let (item, index) = (&each.names.0, &each.names.1);
+        let attributes =
+            format!(" array=\"{}\" item=\"{}\" index=\"{}\"", escaped(&array), escaped(item), escaped(index));
+        self.open("foreach", &attributes);
+        self.actions(&each.body, place);
+        self.close("foreach");
+    }
+
+    fn each(&mut self, each: &Each, place: &str) {
+        let array = self.formula(&each.over, place);
+        let mut attributes = format!(" array=\"{}\" item=\"{}\"", escaped(&array), escaped(&each.item.text));
+        if let Some(index) = &each.index {
+            let _ = write!(attributes, " index=\"{}\"", escaped(&index.text));
+        }
+        self.open("foreach", &attributes);
+        self.actions(&each.body, place);
+        self.close("foreach");
+    }
+
     fn raise(&mut self, event: &Template, data: &Formula, place: &str) {
         match (event, data) {
             (Template::Fixed(name), Formula::Literal(Value::Null)) => {
                 self.line(&format!("<raise event=\"{}\"/>", escaped(name)));
             }
             (event, data) => {
-                let attributes = self.text("event", "eventexpr", event, place);
+                let attributes = self.text("event", "eventexpr", event);
                 self.with_data("send", &format!("{attributes} target=\"#_internal\""), data, place);
             }
         }
@@ -228,11 +227,11 @@ impl Writer<'_, '_> {
         self.close(tag);
     }
 
-    fn delay(&mut self, delay: Option<&Delay>, place: &str) -> String {
+    fn delay(&mut self, delay: Option<&Delay>) -> String {
         match delay {
             None => String::new(),
             Some(Delay::Fixed(span)) => format!(" delay=\"{}ms\"", span.0),
-            Some(Delay::Text(text)) => format!(" delayexpr=\"{}\"", escaped(&self.computed(text, place))),
+            Some(Delay::Text(text)) => format!(" delayexpr=\"{}\"", escaped(&self.computed(text))),
         }
     }
 
@@ -244,7 +243,7 @@ impl Writer<'_, '_> {
             ("type", "typeexpr", &send.processor),
         ] {
             if let Some(text) = text {
-                attributes.push_str(&self.text(fixed, computed, text, place));
+                attributes.push_str(&self.text(fixed, computed, text));
             }
         }
         if let Some(id) = &send.id {
@@ -253,7 +252,7 @@ impl Writer<'_, '_> {
         if let Some(location) = &send.id_location {
             let _ = write!(attributes, " idlocation=\"{}\"", escaped(&location.text));
         }
-        attributes.push_str(&self.delay(send.delay.as_ref(), place));
+        attributes.push_str(&self.delay(send.delay.as_ref()));
         self.namelist(&send.payload, &mut attributes);
         if send.payload.params.is_empty() && send.payload.content.is_none() {
             self.line(&format!("<send{attributes}/>"));
@@ -279,8 +278,8 @@ impl Writer<'_, '_> {
         }
         match &payload.content {
             None => {}
-            Some(Formula::Literal(value)) if inner(value, true).is_some() => {
-                self.line(&format!("<content>{}</content>", inner(value, true).unwrap_or_default()));
+            Some(Formula::Literal(value)) if inner(value).is_some() => {
+                self.line(&format!("<content>{}</content>", inner(value).unwrap_or_default()));
             }
             Some(formula) => {
                 let text = self.formula(formula, place);
@@ -295,7 +294,7 @@ impl Writer<'_, '_> {
         for invoke in &chart.state(at).invokes {
             let mut attributes = String::new();
             if let Some(kind) = &invoke.kind {
-                attributes.push_str(&self.text("type", "typeexpr", kind, &place));
+                attributes.push_str(&self.text("type", "typeexpr", kind));
             }
             if let Some(id) = &invoke.id {
                 let _ = write!(attributes, " id=\"{}\"", escaped(id));
@@ -308,7 +307,7 @@ impl Writer<'_, '_> {
             }
             self.namelist(&invoke.payload, &mut attributes);
             if let Source::Definition(source) = &invoke.source {
-                attributes.push_str(&self.text("src", "srcexpr", source, &place));
+                attributes.push_str(&self.text("src", "srcexpr", source));
             }
             self.open("invoke", &attributes);
             self.payload(&invoke.payload, &place);
