@@ -9,6 +9,7 @@ use crate::chart::Chart;
 use crate::code::StateIndex;
 use crate::model::StateKind;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// What a wire ends at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,8 +143,8 @@ fn upward(chart: &Chart, container: StateIndex, pairs: &[(Peg, Peg)]) -> Vec<boo
     let mut marks: BTreeMap<Peg, u8> = BTreeMap::new();
     for start in [Peg::Dot, Peg::Top].into_iter().chain(children) {
         let mut stack: Vec<(Peg, usize)> = Vec::new();
-        if marks.get(&start).is_none() {
-            marks.insert(start, 1);
+        if let Entry::Vacant(unseen) = marks.entry(start) {
+            unseen.insert(1);
             stack.push((start, 0));
         }
         while let Some((peg, next)) = stack.last_mut() {

@@ -242,7 +242,7 @@ impl Writer<'_, '_> {
                 Some(text) => format!("<data id=\"{id}\">{text}</data>"),
                 None => format!("<data id=\"{id}\" expr=\"{}\"/>", escaped(&expressions::literal(value))),
             },
-            Some(other) => format!("<data id=\"{id}\" expr=\"{}\"/>", escaped(&self.formula(other, &place))),
+            Some(other) => format!("<data id=\"{id}\" expr=\"{}\"/>", escaped(&self.formula(other))),
         }
     }
 
@@ -346,14 +346,14 @@ impl Writer<'_, '_> {
         }
         self.invokes(at);
         if let Some(output) = &state.output {
-            let text = self.formula(output, &place);
+            let text = self.formula(output);
             self.open("donedata", "");
             self.line(&format!("<content expr=\"{}\"/>", escaped(&text)));
             self.close("donedata");
         }
         if let Some(payload) = &state.donedata {
             self.open("donedata", "");
-            self.payload(payload, &place);
+            self.payload(payload);
             self.close("donedata");
         }
     }
@@ -389,7 +389,7 @@ impl Writer<'_, '_> {
             let _ = write!(attributes, " event=\"{}\"", names.join(" "));
         }
         if let Some(guard) = &transition.guard {
-            let text = self.guard(guard, place);
+            let text = self.guard(guard);
             let _ = write!(attributes, " cond=\"{}\"", escaped(&text));
         }
         let (targets, is_internal) = self.reach(transition, place);

@@ -352,9 +352,9 @@ impl Writer<'_, '_> {
             (Reach::Internal, _) => {
                 let strictly = transition.targets.iter().all(inside);
                 let is_compound = self.chart.state(source).kind == StateKind::Compound;
-                !transition.targets.is_empty()
-                    && !(strictly && is_compound)
-                    && transition.targets.iter().all(|to| *to == source || inside(to))
+                // One without targets stays anyway.
+                let stays = transition.targets.is_empty() || strictly && is_compound;
+                !stays && transition.targets.iter().all(|to| *to == source || inside(to))
             }
         }
     }

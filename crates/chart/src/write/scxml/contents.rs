@@ -11,12 +11,12 @@ use crate::write::{expressions, lose};
 use std::fmt::Write;
 
 impl Writer<'_, '_> {
-    pub(super) fn formula(&mut self, formula: &Formula, place: &str) -> String {
+    pub(super) fn formula(&mut self, formula: &Formula) -> String {
         match formula {
             Formula::Literal(value) => expressions::literal(value),
             Formula::Code(code) => self.code(code),
             Formula::List(items) => {
-                let items: Vec<String> = items.iter().map(|item| self.formula(item, place)).collect();
+                let items: Vec<String> = items.iter().map(|item| self.formula(item)).collect();
                 format!("[{}]", items.join(", "))
             }
             Formula::Map(entries) => {
@@ -24,7 +24,7 @@ impl Writer<'_, '_> {
                     .iter()
                     .map(|(key, item)| {
                         let key = expressions::quoted(key.as_str().unwrap_or(""));
-                        format!("{key}: {}", self.formula(item, place))
+                        format!("{key}: {}", self.formula(item))
                     })
                     .collect();
                 format!("{{{}}}", entries.join(", "))
@@ -32,10 +32,9 @@ impl Writer<'_, '_> {
         }
     }
 
-    pub(super) fn guard(&mut self, guard: &Guard, place: &str) -> String {
+    pub(super) fn guard(&mut self, guard: &Guard) -> String {
         let mut joined = |parts: &[Guard], between: &str, none: &str| {
-            let parts: Vec<String> =
-                parts.iter().map(|part| format!("({})", self.guard(part, place))).collect();
+            let parts: Vec<String> = parts.iter().map(|part| format!("({})", self.guard(part))).collect();
             if parts.is_empty() { none.to_owned() } else { parts.join(between) }
         };
         match guard {
@@ -43,11 +42,11 @@ impl Writer<'_, '_> {
             Guard::All(parts) => joined(parts, " && ", "true"),
             Guard::Any(parts) => joined(parts, " || ", "false"),
             Guard::Code(code) => self.code(code),
-            Guard::Not(inner) => format!("!({})", self.guard(inner, place)),
+            Guard::Not(inner) => format!("!({})", self.guard(inner)),
             Guard::In(state) => format!("In({})", expressions::quoted(&self.ids[state])),
             Guard::Named(at) => {
                 let chart = self.chart;
-                self.guard(&chart.guards[usize::from(*at)], place)
+                self.guard(&chart.guards[usize::from(*at)])
             }
         }
     }
@@ -89,7 +88,7 @@ impl Writer<'_, '_> {
         match action {
             Action::Block(block) => self.actions(block, place),
             Action::Assign(fields) => self.assign(fields, place),
-            Action::Raise { event, data } => self.raise(event, data, place),
+            Action::Raise { event, data } => self.raise(event, data),
             Action::Send(send) => self.send(send, place),
             Action::Cancel(id) | Action::Recall(id) => {
                 let attributes = self.text("sendid", "sendidexpr", id);
@@ -109,12 +108,12 @@ impl Writer<'_, '_> {
                     let _ = write!(attributes, " label=\"{}\"", escaped(&note.label));
                 }
                 if let Some(value) = &note.value {
-                    let _ = write!(attributes, " expr=\"{}\"", escaped(&self.formula(value, place)));
+                    let _ = write!(attributes, " expr=\"{}\"", escaped(&self.formula(value)));
                 }
                 self.line(&format!("<log{attributes}/>"));
             }
             Action::If { guard, then, otherwise } => {
-                let cond = self.guard(guard, place);
+                let cond = self.guard(guard);
                 self.open("if", &format!(" cond=\"{}\"", escaped(&cond)));
                 self.actions(then, place);
                 if !otherwise.is_empty() {
@@ -137,12 +136,12 @@ impl Writer<'_, '_> {
                         self.line(&format!("<assign location=\"{location}\">{text}</assign>"));
                     }
                     value => {
-                        let text = self.formula(value, place);
+                        let text = self.formula(value);
                         self.line(&format!("<assign location=\"{location}\" expr=\"{}\"/>", escaped(&text)));
                     }
                 }
             }
-            Action::Dispatch(send) => self.dispatch(send, place),
+            Action::Dispatch(send) => self.dispatch(send),
             Action::Mistake { message, place } => {
                 lose(self.losses, place, format!("left out: {message}"));
             }
@@ -152,7 +151,7 @@ impl Writer<'_, '_> {
     fn assign(&mut self, fields: &[(Key, Formula)], place: &str) {
         for (number, (key, value)) in fields.iter().enumerate() {
             let key = key.as_str().unwrap_or("");
-            let text = self.formula(value, place);
+            let text = self.formula(value);
             let before = fields[..number].iter().filter_map(|(key, _)| key.as_str());
             if before.into_iter().any(|earlier| expressions::reads(&text, earlier)) {
                 let what = "assignments come one after the other; this one reads what an earlier one changed";
@@ -180,7 +179,7 @@ impl Writer<'_, '_> {
             None => {}
         }
         attributes.push_str(&self.delay(send.delay.as_ref()));
-        self.with_data("send", &attributes, &send.data, place);
+        self.with_data("send", &attributes, &send.data);
     }
 
     fn foreach(&mut self, each: &Foreach, place: &str) {
@@ -194,7 +193,7 @@ impl Writer<'_, '_> {
     }
 
     fn each(&mut self, each: &Each, place: &str) {
-        let array = self.formula(&each.over, place);
+        let array = self.formula(&each.over);
         let mut attributes = format!(" array=\"{}\" item=\"{}\"", escaped(&array), escaped(&each.item.text));
         if let Some(index) = &each.index {
             let _ = write!(attributes, " index=\"{}\"", escaped(&index.text));
@@ -204,24 +203,24 @@ impl Writer<'_, '_> {
         self.close("foreach");
     }
 
-    fn raise(&mut self, event: &Template, data: &Formula, place: &str) {
+    fn raise(&mut self, event: &Template, data: &Formula) {
         match (event, data) {
             (Template::Fixed(name), Formula::Literal(Value::Null)) => {
                 self.line(&format!("<raise event=\"{}\"/>", escaped(name)));
             }
             (event, data) => {
                 let attributes = self.text("event", "eventexpr", event);
-                self.with_data("send", &format!("{attributes} target=\"#_internal\""), data, place);
+                self.with_data("send", &format!("{attributes} target=\"#_internal\""), data);
             }
         }
     }
 
-    fn with_data(&mut self, tag: &str, attributes: &str, data: &Formula, place: &str) {
+    fn with_data(&mut self, tag: &str, attributes: &str, data: &Formula) {
         if matches!(data, Formula::Literal(Value::Null)) {
             self.line(&format!("<{tag}{attributes}/>"));
             return;
         }
-        let text = self.formula(data, place);
+        let text = self.formula(data);
         self.open(tag, attributes);
         self.line(&format!("<content expr=\"{}\"/>", escaped(&text)));
         self.close(tag);
@@ -235,7 +234,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    fn dispatch(&mut self, send: &Dispatch, place: &str) {
+    fn dispatch(&mut self, send: &Dispatch) {
         let mut attributes = String::new();
         for (fixed, computed, text) in [
             ("event", "eventexpr", &send.event),
@@ -259,7 +258,7 @@ impl Writer<'_, '_> {
             return;
         }
         self.open("send", &attributes);
-        self.payload(&send.payload, place);
+        self.payload(&send.payload);
         self.close("send");
     }
 
@@ -271,7 +270,7 @@ impl Writer<'_, '_> {
     }
 
     /// The parameters and the content of a message.
-    pub(super) fn payload(&mut self, payload: &Payload, place: &str) {
+    pub(super) fn payload(&mut self, payload: &Payload) {
         for (name, code) in &payload.params {
             let text = self.code(code);
             self.line(&format!("<param name=\"{}\" expr=\"{}\"/>", escaped(name), escaped(&text)));
@@ -282,7 +281,7 @@ impl Writer<'_, '_> {
                 self.line(&format!("<content>{}</content>", inner(value).unwrap_or_default()));
             }
             Some(formula) => {
-                let text = self.formula(formula, place);
+                let text = self.formula(formula);
                 self.line(&format!("<content expr=\"{}\"/>", escaped(&text)));
             }
         }
@@ -310,7 +309,7 @@ impl Writer<'_, '_> {
                 attributes.push_str(&self.text("src", "srcexpr", source));
             }
             self.open("invoke", &attributes);
-            self.payload(&invoke.payload, &place);
+            self.payload(&invoke.payload);
             match &invoke.source {
                 Source::Definition(_) => {}
                 Source::Inline(number) => {
@@ -319,7 +318,7 @@ impl Writer<'_, '_> {
                     self.close("content");
                 }
                 Source::Document(document) => {
-                    let text = self.formula(document, &place);
+                    let text = self.formula(document);
                     self.line(&format!("<content expr=\"{}\"/>", escaped(&text)));
                 }
             }
