@@ -118,9 +118,7 @@ fn they_pass_when_they_are_stored_and_restored_before_every_microstep() {
     check_all(true);
     let documents = documents();
     for name in documents.keys().filter(|name| !name.contains("sub")) {
-        let (Ok(one), Ok(other)) = (run(name, &documents, false), run(name, &documents, true)) else {
-            continue;
-        };
+        let (Ok(one), Ok(other)) = (run(name, &documents, false), run(name, &documents, true)) else { continue };
         assert_eq!(one.steps, other.steps, "{name}");
     }
 }

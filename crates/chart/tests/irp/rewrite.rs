@@ -51,9 +51,7 @@ fn own_element(node: Node<'_, '_>, out: &mut String) -> Result<(), String> {
     let of = |name: &str| node.attribute(name).unwrap_or("");
     let text = match node.tag_name().name() {
         name @ ("pass" | "fail") => {
-            format!(
-                "<final id=\"{name}\"><onentry><log label=\"Outcome\" expr=\"'{name}'\"/></onentry></final>"
-            )
+            format!("<final id=\"{name}\"><onentry><log label=\"Outcome\" expr=\"'{name}'\"/></onentry></final>")
         }
         "incrementID" => format!("<assign location=\"Var{0}\" expr=\"Var{0} + 1\"/>", of("id")),
         "sumVars" | "concatVars" => {
