@@ -9,6 +9,7 @@ const FILES: &[(&str, &[&str])] = &[
     ("docs/reference/cli.md", &["reference", "cli"]),
     ("docs/reference/definition.md", &["reference", "definition"]),
     ("docs/reference/definition.schema.json", &["reference", "schema"]),
+    ("docs/reference/findings.md", &["reference", "findings"]),
     ("docs/errors.md", &["reference", "errors"]),
 ];
 

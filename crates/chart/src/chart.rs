@@ -25,7 +25,11 @@ pub struct Chart {
     /// For each state, by [`State::exact`]: event number and the transitions that name it, sorted.
     pub(crate) exact: Box<[(u32, Box<[TransitionIndex]>)]>,
     pub(crate) guards: Box<[Guard]>,
+    /// What the guards are called, in their order.
+    pub(crate) guard_names: Box<[Arc<str>]>,
     pub(crate) actions: Box<[Vec<Action>]>,
+    /// What the lists of actions are called, in their order.
+    pub(crate) action_names: Box<[Arc<str>]>,
     /// What states are called by `in('…')`, sorted.
     pub(crate) names: Box<[(Arc<str>, StateIndex)]>,
     pub(crate) context: Value,

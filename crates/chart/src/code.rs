@@ -133,6 +133,8 @@ pub(crate) enum Delay {
 pub(crate) struct Foreach {
     pub(crate) over: Code,
     pub(crate) slot: usize,
+    /// What expressions call the item and its number.
+    pub(crate) names: (Arc<str>, Arc<str>),
     pub(crate) body: Vec<Action>,
 }
 

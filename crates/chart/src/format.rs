@@ -112,6 +112,11 @@ pub static DEFINITION: Object = Object {
         key("park", Takes::Word(PARK), PARK_DOC),
         key("unhandled", Takes::Word(UNHANDLED), UNHANDLED_DOC),
         key(
+            "allow",
+            Takes::Names(&Takes::Text),
+            "Warnings that are meant to be, by their [codes](findings.md), each with the reason: `allow: {dead-end: the archive is never left}`. Errors cannot be allowed.",
+        ),
+        key(
             "events",
             Takes::Names(&Takes::Either(&[Takes::Map(&EVENT), Takes::Text])),
             "The events that the machine knows, each with a description (as text, or in a map) and the shape of its data. Data of another shape is rejected at the door.",

@@ -11,14 +11,17 @@ mod configuration;
 mod content;
 mod dispatch;
 mod document;
+pub mod draw;
 mod duration;
 pub mod expression;
 mod finding;
+mod findings_page;
 pub mod format;
 mod inspect;
 mod invoke;
 mod machine;
 mod model;
+mod phrase;
 mod reader;
 mod run;
 mod schema;
@@ -27,10 +30,12 @@ mod shape;
 mod stored;
 pub mod trace;
 pub mod value;
+pub mod write;
 
 pub use chart::Chart;
 pub use document::{DEFINITION_BYTES_MAX, NESTING_MAX, NODES_MAX};
 pub use finding::{Code, Finding, Severity, render};
+pub use findings_page::findings_page;
 pub use inspect::{StateSummary, TransitionSummary};
 pub use machine::{Machine, machine};
 pub use model::{STATE_DEPTH_MAX, STATES_MAX, StateKind, Unhandled};
@@ -38,6 +43,11 @@ pub use reader::{ChartDefinition, FINDINGS_MAX, Outcome, SupervisorDefinition, r
 pub use run::{MICROSTEPS_MAX, TURN_COST_MAX};
 pub use schema::{reference, schema};
 pub use shape::Shape;
+
+/// A length of time as definitions write it, such as `1h30m`.
+pub fn span_text(milliseconds: u64) -> String {
+    duration::format(everstate_kernel::Span(milliseconds))
+}
 
 #[cfg(test)]
 mod harness;

@@ -23,7 +23,11 @@ pub const STATE_DEPTH_MAX: usize = 64;
 pub(crate) struct Model {
     pub(crate) states: Vec<ModelState>,
     pub(crate) guards: Vec<Guard>,
+    /// What the guards are called, in their order.
+    pub(crate) guard_names: Vec<Arc<str>>,
     pub(crate) actions: Vec<Vec<Action>>,
+    /// What the lists of actions are called, in their order.
+    pub(crate) action_names: Vec<Arc<str>>,
     pub(crate) context: Value,
     pub(crate) events: Vec<DeclaredEvent>,
     pub(crate) unhandled: Unhandled,

@@ -138,7 +138,8 @@ fn write(choices: &mut Choices, state: &Draft, states: usize, out: &mut String) 
 }
 
 /// A random chart as a definition.
-fn definition(seed: u64) -> String {
+/// A chart that a seed decides. It may have a circle without events, or a history that cannot know.
+pub(crate) fn random_definition(seed: u64) -> String {
     let mut choices = Choices(seed);
     let mut next = 1;
     let top: Vec<Draft> = (0..3).map(|_| draft(&mut choices, 0, &mut next)).collect();
@@ -193,7 +194,7 @@ proptest! {
 
     #[test]
     fn configurations_are_legal_and_runs_repeat(seed in any::<u64>(), events in prop::collection::vec(0..4u8, 1..30)) {
-        let text = definition(seed);
+        let text = random_definition(seed);
         let outcome = read("random.yaml", &text);
         let Some(definition) = outcome.definition else {
             // The only error a random chart may have: a circle without events, or a history that cannot know.
@@ -252,7 +253,7 @@ proptest! {
 
     #[test]
     fn any_bytes_decode_to_a_legal_state_or_an_error(seed in 0..50u64, bytes in prop::collection::vec(any::<u8>(), 0..40), change in any::<(u8, u8)>()) {
-        let Some(definition) = read("random.yaml", &definition(seed)).definition else { return Ok(()) };
+        let Some(definition) = read("random.yaml", &random_definition(seed)).definition else { return Ok(()) };
         let chart = definition.chart;
         let address = Address::parse("random/1").expect("an address");
         let mut stored = match act(&chart, None, "", &address).0 {

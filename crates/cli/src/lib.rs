@@ -6,6 +6,7 @@
 //! Its one invariant: data goes to stdout and talk to stderr, and the exit code says how it went.
 
 mod arguments;
+mod chart_file;
 mod commands;
 mod document;
 mod failure;
@@ -15,6 +16,8 @@ mod output;
 mod paint;
 mod reference;
 mod render;
+mod sarif;
+mod simulation;
 mod table;
 
 use arguments::Arguments;

@@ -137,3 +137,68 @@ fn colour_is_for_terminals_or_on_demand() {
     let coloured = run(&["check", "/nowhere/file.yaml", "--color", "always"]);
     assert!(coloured.err.starts_with("\u{1b}[31merror:\u{1b}[0m"), "{}", coloured.err);
 }
+
+const ORDERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/orders.yaml");
+
+/// Runs a command with lines on stdin.
+fn piped(arguments: &[&str], lines: &str) -> common::Ran {
+    use std::io::Write;
+    use std::process::Stdio;
+    let mut command = program();
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    child.wait_with_output().unwrap().into()
+}
+
+#[test]
+fn a_chart_is_simulated_by_a_script() {
+    let script = "add {\"article\": \"tea\", \"price\": 3}\nplace\n+10m\nback\npay {\"amount\": 3}\nshop\ntick\nship\nquit\n";
+    let ran = piped(&["simulate", ORDERS], script).ok();
+    assert_eq!(ran.err, "");
+    insta::assert_snapshot!(ran.out);
+    let ran = piped(&["simulate", ORDERS], "back 3\n+5 minutes\nadd {1}\n");
+    assert_eq!(ran.code, 1);
+}
+
+#[test]
+fn a_chart_is_drawn() {
+    let svg = run(&["draw", ORDERS]).ok();
+    assert!(svg.out.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""), "{}", svg.out);
+    assert_eq!(svg.out, run(&["draw", ORDERS]).ok().out);
+    insta::assert_snapshot!("drawn_as_svg", svg.out);
+    insta::assert_snapshot!("drawn_as_mermaid", run(&["draw", ORDERS, "--format", "mermaid"]).ok().out);
+    insta::assert_snapshot!("drawn_as_dot", run(&["draw", ORDERS, "--format", "dot"]).ok().out);
+}
+
+#[test]
+fn a_chart_is_converted_with_losses_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = folder.path().join("orders.yaml");
+    let same = run(&["convert", ORDERS, "--to", "yaml"]).ok();
+    assert_eq!(same.err, "");
+    std::fs::write(&yaml, &same.out).unwrap();
+    let again = run(&["convert", yaml.to_str().unwrap(), "--to", "yaml"]).ok();
+    assert_eq!(again.out, same.out);
+    let scxml = run(&["convert", ORDERS, "--to", "scxml"]);
+    assert_eq!(scxml.code, 1, "{scxml:?}");
+    insta::assert_snapshot!("converted_to_scxml", format!("{}\n{}", scxml.out, scxml.err));
+}
+
+#[test]
+fn findings_are_written_as_sarif() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.yaml");
+    std::fs::write(&file, "name: bad\ninitial: a\nstates:\n  a: {on: {go: nowhere}}\n  b: {}\n").unwrap();
+    let ran = run(&["check", "--format", "sarif", file.to_str().unwrap()]);
+    assert_eq!(ran.code, 1);
+    let log = ran.json();
+    assert_eq!(log["version"], "2.1.0");
+    let result = &log["runs"][0]["results"][0];
+    assert_eq!(result["ruleId"], "unknown-target");
+    let region = &result["locations"][0]["physicalLocation"]["region"];
+    assert_eq!((region["startLine"].as_u64(), region["startColumn"].as_u64()), (Some(4), Some(16)));
+    assert_eq!((region["endLine"].as_u64(), region["endColumn"].as_u64()), (Some(4), Some(23)));
+    let index = result["ruleIndex"].as_u64().unwrap() as usize;
+    assert_eq!(log["runs"][0]["tool"]["driver"]["rules"][index]["id"], "unknown-target");
+}

@@ -272,7 +272,8 @@ impl<'a> Reader<'a> {
                 hint,
             );
         }
-        Some(Action::Foreach(Box::new(Foreach { over, slot, body })))
+        let names = (Arc::from(item), Arc::from(index));
+        Some(Action::Foreach(Box::new(Foreach { over, slot, names, body })))
     }
 
     /// A guard where it is used: the name of one, an expression, or a map.

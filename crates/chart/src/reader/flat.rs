@@ -62,7 +62,9 @@ impl<'a> Reader<'a> {
         let model = Model {
             states: std::mem::take(&mut self.states),
             guards: Vec::new(),
+            guard_names: Vec::new(),
             actions: Vec::new(),
+            action_names: Vec::new(),
             context: Value::from(Map::new()),
             events: Vec::new(),
             unhandled: Unhandled::Reject,

@@ -103,6 +103,7 @@ fn read_tree(file_name: &str, source: &str, root: &Node, restless: bool) -> Outc
     reader.restless = restless;
     let definition =
         if flat::is_flat(root) { reader.flat(file_name, root) } else { reader.definition(file_name, root) };
+    reader.findings.retain(|one| one.severity == Severity::Error || !reader.allowed.contains(&one.code));
     let (definition, findings) = finished(definition, reader.findings);
     Outcome { definition, findings }
 }
@@ -155,6 +156,8 @@ pub(crate) struct Reader<'a> {
     event_types: BTreeMap<Arc<str>, Type>,
     sent: Vec<crate::check::SentToSelf>,
     restless: bool,
+    /// Warnings that the author has given reasons for.
+    allowed: BTreeSet<Code>,
 }
 
 impl<'a> Reader<'a> {
@@ -178,6 +181,7 @@ impl<'a> Reader<'a> {
             event_types: BTreeMap::new(),
             sent: Vec::new(),
             restless: false,
+            allowed: BTreeSet::new(),
         }
     }
 
@@ -209,6 +213,7 @@ impl<'a> Reader<'a> {
         let policy = self.policy(&fields);
         let description = self.text_of(&fields, "description", "").map(Arc::from);
         let tags = self.tags(&fields, "");
+        self.allow(&fields);
         let unhandled = self.unhandled(&fields, "").unwrap_or(Unhandled::Reject);
         let context = self.context(&fields);
         let events = self.events(&fields);
@@ -227,7 +232,9 @@ impl<'a> Reader<'a> {
         let model = Model {
             states: std::mem::take(&mut self.states),
             guards,
+            guard_names: names_in(&fields, "guards"),
             actions,
+            action_names: names_in(&fields, "actions"),
             context,
             events,
             unhandled,
@@ -341,6 +348,31 @@ impl<'a> Reader<'a> {
             retry.backoff_max = max;
         }
         retry
+    }
+
+    /// Warnings that are meant to be.
+    fn allow(&mut self, fields: &Fields<'a>) {
+        let Some(entry) = fields.find("allow") else { return };
+        for entry in self.entries(&entry.value, "allow", "a map from codes of warnings to reasons") {
+            let path = format!("allow.{}", entry.key);
+            let is_warning = |code: &&Code| code.severity() == Severity::Warning;
+            let known = || Code::ALL.iter().filter(is_warning);
+            let Some(code) = known().find(|code| code.as_str() == entry.key) else {
+                let is_error = Code::ALL.iter().any(|code| code.as_str() == entry.key);
+                let message = match is_error {
+                    true => format!("{:?} is an error, and only warnings can be allowed", entry.key),
+                    false => format!("there is no warning {:?}", entry.key),
+                };
+                let near = crate::finding::nearest(&entry.key, known().map(|code| code.as_str()));
+                let hint = near.map(|near| format!("did you mean {near:?}?")).unwrap_or_default();
+                self.report(Code::BadValue, entry.key_span.clone(), &path, message, hint);
+                continue;
+            };
+            match entry.value.text() {
+                Some(reason) if !reason.trim().is_empty() => _ = self.allowed.insert(*code),
+                _ => self.wrong_type(&entry.value, &path, "the reason why it is meant to be"),
+            }
+        }
     }
 
     fn unhandled(&mut self, fields: &Fields<'a>, path: &str) -> Option<Unhandled> {
@@ -493,6 +525,12 @@ fn distinct(node: &Node) -> Vec<&Entry> {
     let Kind::Map(entries) = &node.kind else { return Vec::new() };
     let mut seen = BTreeSet::new();
     entries.iter().filter(|entry| seen.insert(entry.key.as_str())).collect()
+}
+
+/// The keys of a table, the first of each.
+fn names_in(fields: &Fields<'_>, key: &str) -> Vec<Arc<str>> {
+    let entries = fields.find(key).map(|entry| distinct(&entry.value)).unwrap_or_default();
+    entries.into_iter().map(|entry| Arc::from(entry.key.as_str())).collect()
 }
 
 /// What expressions may assume of the context: the declared keys, and those that some `assign` sets. Nothing is

@@ -18,6 +18,8 @@ everstate: durable state machines, from the command line
 
 Write a machine down in YAML, have it checked, and run it:
   everstate check examples              every problem of a definition, with line and column
+  everstate simulate FILE               step through it, back and forth in time
+  everstate draw FILE                   a picture of it
   everstate serve examples              a server with these definitions
 
 In a second terminal, with a definition named orders:

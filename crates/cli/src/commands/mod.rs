@@ -3,10 +3,12 @@
 pub(crate) mod r#await;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod convert;
 pub(crate) mod dead_letters;
 pub(crate) mod definition;
 pub(crate) mod definitions;
 pub(crate) mod delete;
+pub(crate) mod draw;
 pub(crate) mod export;
 pub(crate) mod follow;
 pub(crate) mod get;
@@ -22,6 +24,7 @@ pub(crate) mod restart;
 pub(crate) mod restarts;
 pub(crate) mod send;
 pub(crate) mod serve;
+pub(crate) mod simulate;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
@@ -46,6 +49,9 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         Command::Serve(command) => command.run(&shared, output),
         Command::Check(command) => command.run(output),
         Command::Trace(command) => command.run(output),
+        Command::Draw(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Convert(command) => command.run(output),
+        Command::Simulate(command) => command.run(output),
         Command::Import(command) => command.run(output),
         Command::Completions(command) => command.run(output),
         Command::Help(command) => command.run(output),

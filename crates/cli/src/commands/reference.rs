@@ -22,6 +22,8 @@ enum Page {
     Definition,
     /// The JSON Schema of definitions, for editors
     Schema,
+    /// Every finding in definitions
+    Findings,
     /// Every error and its code
     Errors,
 }
@@ -32,6 +34,7 @@ impl Reference {
             Page::Cli => crate::reference::markdown(&mut Arguments::command()),
             Page::Definition => everstate_chart::reference(),
             Page::Schema => everstate_chart::schema(),
+            Page::Findings => everstate_chart::findings_page(),
             Page::Errors => everstate_server::errors_page(),
         };
         output.data(&page)?;

@@ -209,7 +209,9 @@ impl<'s> Reader<'s> {
         let model = Model {
             states: std::mem::take(&mut self.states),
             guards: Vec::new(),
+            guard_names: Vec::new(),
             actions: Vec::new(),
+            action_names: Vec::new(),
             context: Value::Null,
             events: Vec::new(),
             unhandled,
