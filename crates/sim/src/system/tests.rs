@@ -1,0 +1,1 @@
+//! System files: what is read, and what is told of bad ones.
