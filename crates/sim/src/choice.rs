@@ -310,7 +310,8 @@ impl<'a> Stage<'a> {
                 let due = match *due {
                     Due::In(milliseconds) => milliseconds,
                     Due::As(old) => {
-                        let known = scene.timers.iter().find(|timer| (timer.slot, timer.place) == (slot, old));
+                        let known =
+                            scene.timers.iter().find(|timer| (timer.slot, timer.place) == (slot, old));
                         known.map_or(0, |timer| timer.due)
                     }
                 };

@@ -10,6 +10,8 @@ mod search;
 mod worlds;
 
 #[cfg(test)]
+mod models;
+#[cfg(test)]
 mod tests;
 
 use crate::choice::{Choice, Stage};
@@ -240,8 +242,8 @@ impl Exploration<'_> {
 
     fn unreached(&self) -> Option<Wrong> {
         let properties = self.stage.system.properties.iter().zip(&self.found.met);
-        let mut missed =
-            properties.filter(|(property, met)| matches!(property.claim, Claim::Reachable(_)) && met.is_none());
+        let mut missed = properties
+            .filter(|(property, met)| matches!(property.claim, Claim::Reachable(_)) && met.is_none());
         let (property, _) = missed.next()?;
         let source = property.claim.conditions()[0].source();
         let text = format!("this holds in none of {} worlds: {source}", self.found.worlds.len());

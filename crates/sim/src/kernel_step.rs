@@ -7,9 +7,8 @@ use crate::canonical;
 use crate::locals::{CellEntry, Due, LetterEntry, LocalStep, Locals, Mark, MarkKind, NOBODY, Origin, Slot};
 use crate::tables::{Kept, Tables};
 use everstate_kernel::{
-    Address, Answer, Definition, Event, EventId, Input, Json, Loaded, Node, Out, Outcome,
-    OutcomeRecord, Record, Refusal, Release, Sender, Sent, Serial, Status, Ticket, Time, TimerKey,
-    version_order,
+    Address, Answer, Definition, Event, EventId, Input, Json, Loaded, Node, Out, Outcome, OutcomeRecord,
+    Record, Refusal, Release, Sender, Sent, Serial, Status, Ticket, Time, TimerKey, version_order,
 };
 use std::sync::Arc;
 
@@ -144,7 +143,8 @@ fn came(trial: &Trial<'_>, address: &Address, tables: &Tables, out: Out) -> Came
                 let (kind, text) = match &letter.outcome {
                     Outcome::Failed { fault, .. } => {
                         let place = if fault.place.is_empty() { "" } else { ", at " };
-                        let text = format!("{to} faulted over `{name}`: {}{place}{}", fault.message, fault.place);
+                        let text =
+                            format!("{to} faulted over `{name}`: {}{place}{}", fault.message, fault.place);
                         (MarkKind::Fault, text)
                     }
                     Outcome::Rejected { reason, .. } => {
@@ -232,9 +232,8 @@ pub(crate) fn is_stuck(
     if entry.timers > 0 || !matches!(kept.row.status, Status::Active) {
         return false;
     }
-    waiting(definitions, kept, address).is_some_and(|waiting| {
-        waiting.accepts.is_empty() && waiting.guarded.is_empty()
-    })
+    waiting(definitions, kept, address)
+        .is_some_and(|waiting| waiting.accepts.is_empty() && waiting.guarded.is_empty())
 }
 
 /// Would it take an event of that name?
@@ -265,6 +264,8 @@ fn matches(known: &str, name: &str) -> bool {
     match known.strip_suffix('*').map(|prefix| prefix.trim_end_matches('.')) {
         None => known == name,
         Some("") => true,
-        Some(prefix) => name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+        Some(prefix) => {
+            name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        }
     }
 }

@@ -242,7 +242,8 @@ impl Locals {
 
     fn seen(&self, kept: &Kept) -> Seen {
         let row = &kept.row;
-        let definition = kernel_step::definition_of(&self.definitions, row.address.kind(), Some(&row.version));
+        let definition =
+            kernel_step::definition_of(&self.definitions, row.address.kind(), Some(&row.version));
         let state = definition.and_then(|definition| {
             let state = definition.behaviour.decode(row.state.as_slice()).ok()?;
             Some(definition.behaviour.describe(&state))
@@ -353,7 +354,8 @@ impl Locals {
         let data: serde_json::Value = serde_json::from_str(event.data.as_str()).unwrap_or_default();
         let part = |name: &str| data[name].as_str().unwrap_or("?").to_owned();
         let (name, to, reason) = (part("event"), part("to"), part("reason"));
-        let text = format!("{to} refused `{name}` ({reason}) and {address}, who sent it, does not expect that");
+        let text =
+            format!("{to} refused `{name}` ({reason}) and {address}, who sent it, does not expect that");
         Some(Mark { kind: MarkKind::Refusal, text })
     }
 

@@ -71,7 +71,9 @@ impl<'a> Play<'a> {
             ids: 0,
         };
         for (definition, source) in &system.definitions {
-            play.world.put_definition(definition.clone(), source.clone()).map_err(|error| error.to_string())?;
+            play.world
+                .put_definition(definition.clone(), source.clone())
+                .map_err(|error| error.to_string())?;
         }
         let mut told = Vec::new();
         for member in &system.cast {
@@ -85,7 +87,13 @@ impl<'a> Play<'a> {
             play.note(&member.address, &step);
             let wrong = play.wrong(&member.address, None, None, &step);
             let at = play.world.now();
-            told.push(Told { happening: Happening::Deliver(posted), at, before: Vec::new(), step: Some(step), wrong });
+            told.push(Told {
+                happening: Happening::Deliver(posted),
+                at,
+                before: Vec::new(),
+                step: Some(step),
+                wrong,
+            });
         }
         for (place, first) in system.first.iter().enumerate() {
             let id = EventId::parse(&format!("first-{}", place + 1))?;
@@ -190,7 +198,8 @@ impl<'a> Play<'a> {
         self.ids += 1;
         let id = EventId::parse(&format!("environment-{}", self.ids))?;
         let (to, before) = (may.to.clone(), self.labels(&may.to));
-        let step = self.world.send_as(id, &to, &may.event, may.data.clone()).map_err(|error| error.to_string())?;
+        let step =
+            self.world.send_as(id, &to, &may.event, may.data.clone()).map_err(|error| error.to_string())?;
         Ok((to, None, None, before, step))
     }
 
@@ -254,7 +263,10 @@ impl<'a> Play<'a> {
             *event.name == *posted.event && json(&event.data) == posted.data
         };
         let Some(place) = way.iter().position(is_meant) else {
-            return Err(format!("`{}` is not on its way from {} to {}", posted.event, posted.from, posted.to));
+            return Err(format!(
+                "`{}` is not on its way from {} to {}",
+                posted.event, posted.from, posted.to
+            ));
         };
         let reorders = Address::parse(&posted.from)
             .is_ok_and(|from| self.system.link(&from, &key.1).is_some_and(|link| link.reorder));
@@ -367,7 +379,8 @@ impl<'a> Play<'a> {
                 _ => {}
             }
         }
-        let told = event.filter(|event| event.sender == Sender::System && &*event.name == "error.communication");
+        let told =
+            event.filter(|event| event.sender == Sender::System && &*event.name == "error.communication");
         if let Some(kept) = self.world.instance(to) {
             let active = matches!(kept.row.status, Status::Active);
             let nothing_done = step.turns.iter().all(|(_, turn)| match &turn.outcome {

@@ -80,7 +80,9 @@ impl Claim {
     /// All its conditions.
     pub(crate) fn conditions(&self) -> Vec<&Condition> {
         match self {
-            Claim::Always(one) | Claim::Never(one) | Claim::Eventually(one) | Claim::Reachable(one) => vec![one],
+            Claim::Always(one) | Claim::Never(one) | Claim::Eventually(one) | Claim::Reachable(one) => {
+                vec![one]
+            }
             Claim::Until(hold, goal) => vec![hold, goal],
         }
     }
@@ -116,9 +118,28 @@ impl Condition {
             return Err(errors);
         }
         let members = known.members.iter().enumerate();
-        let members = members.filter(|(_, (name, ..))| mentions(source, name)).map(|(place, _)| place).collect();
+        let members =
+            members.filter(|(_, (name, ..))| mentions(source, name)).map(|(place, _)| place).collect();
         let names = known.members.iter().map(|(name, ..)| name.clone()).collect();
         Ok(Condition { expression: Arc::new(expression), members, names })
+    }
+
+    /// States that are asked for by `in('member.state')`, as places in the cast and paths.
+    pub(crate) fn states(&self) -> Vec<(usize, Arc<str>)> {
+        let names = || self.names.iter().map(|name| &**name);
+        let asked = self.expression.states_asked().filter_map(|(asked, _)| split(asked, names()));
+        asked.map(|(member, state)| (member, Arc::from(state))).collect()
+    }
+
+    /// Members of which more is asked than whether they are in a state.
+    pub(crate) fn members_in_full(&self) -> Vec<usize> {
+        let mut rest = self.source().to_owned();
+        for (_, span) in self.expression.states_asked() {
+            if rest.is_char_boundary(span.start) && rest.is_char_boundary(span.end) {
+                rest.replace_range(span.clone(), &" ".repeat(span.len()));
+            }
+        }
+        self.members.iter().copied().filter(|member| mentions(&rest, &self.names[*member])).collect()
     }
 
     /// The expression as it was written.
@@ -192,7 +213,9 @@ fn is_within(leaf: &str, state: &str) -> bool {
 }
 
 fn state_error(asked: &str, span: Range<usize>, known: &Vocabulary) -> Option<ExpressionError> {
-    let error = |message: String, hint: String| Some(ExpressionError { span: span.clone(), message, hint: Some(hint) });
+    let error = |message: String, hint: String| {
+        Some(ExpressionError { span: span.clone(), message, hint: Some(hint) })
+    };
     let names = || known.members.iter().map(|(name, ..)| &**name);
     let Some((member, state)) = split(asked, names()) else {
         let all = names().collect::<Vec<_>>().join(", ");
@@ -261,6 +284,11 @@ impl Seen {
     /// Its active states.
     pub(crate) fn labels(&self) -> Vec<&str> {
         self.labels.iter().map(|label| &**label).collect()
+    }
+
+    /// Is it in that state?
+    pub(crate) fn is_in(&self, state: &str) -> bool {
+        self.labels.iter().any(|label| is_within(label, state))
     }
 
     /// All of it as JSON.

@@ -70,7 +70,8 @@ impl Scene {
         match self.place(from, to) {
             Ok(place) => {
                 let letters = &mut self.lanes[place].letters;
-                let at = if unordered { letters.partition_point(|other| *other <= letter) } else { letters.len() };
+                let at =
+                    if unordered { letters.partition_point(|other| *other <= letter) } else { letters.len() };
                 letters.insert(at, letter);
             }
             Err(place) => self.lanes.insert(place, Lane { from, to, letters: vec![letter] }),

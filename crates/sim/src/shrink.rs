@@ -19,7 +19,10 @@ pub(crate) fn shrink(system: &System, mut trace: Trace) -> Trace {
     let ends = trace.property.starts_with("no ")
         || system.properties.iter().any(|property| {
             *property.name == *trace.property
-                && matches!(property.claim, crate::property::Claim::Always(_) | crate::property::Claim::Never(_))
+                && matches!(
+                    property.claim,
+                    crate::property::Claim::Always(_) | crate::property::Claim::Never(_)
+                )
         });
     loop {
         let before = trace.steps.len();

@@ -62,8 +62,13 @@ fn broken(system: &System, play: &Play<'_>) -> Option<(String, String)> {
         match condition.holds(&seen) {
             Ok(holds) if holds == wanted => None,
             Ok(true) => Some((property.name.to_string(), format!("this holds: {}", condition.source()))),
-            Ok(false) => Some((property.name.to_string(), format!("this does not hold: {}", condition.source()))),
-            Err(problem) => Some((property.name.to_string(), format!("it cannot be told whether it holds: {}", problem.0))),
+            Ok(false) => {
+                Some((property.name.to_string(), format!("this does not hold: {}", condition.source())))
+            }
+            Err(problem) => Some((
+                property.name.to_string(),
+                format!("it cannot be told whether it holds: {}", problem.0),
+            )),
         }
     })
 }

@@ -22,7 +22,10 @@ impl Violation {
     pub(crate) fn told(system: &System, trace: Trace) -> Violation {
         let story = tell(system, &trace).unwrap_or_else(|problem| {
             // Exploration and the node that runs through disagree: a mistake of ours, which must not be hidden.
-            format!("{}: {}\nplaying the trace once more went another way: {problem}\n", trace.property, trace.what)
+            format!(
+                "{}: {}\nplaying the trace once more went another way: {problem}\n",
+                trace.property, trace.what
+            )
         });
         Violation { trace, story }
     }
@@ -141,7 +144,9 @@ fn did(told: &Told) -> Vec<String> {
     }
     for (address, turn) in &step.turns {
         did.push(match &turn.outcome {
-            Outcome::Ok { from, to, .. } if from.is_empty() => format!("{address} begins in {}", to.join(" and ")),
+            Outcome::Ok { from, to, .. } if from.is_empty() => {
+                format!("{address} begins in {}", to.join(" and "))
+            }
             Outcome::Ok { from, to, .. } if from == to => "stays".to_owned(),
             Outcome::Ok { to, .. } => format!("goes to {}", to.join(" and ")),
             Outcome::Rejected { reason, .. } => format!("rejects it: {reason}"),
@@ -152,7 +157,9 @@ fn did(told: &Told) -> Vec<String> {
     if step.turns.is_empty() && step.answer.is_none() && !step.waiting.is_empty() {
         did.push("it waits in the mailbox".into());
     }
-    did.extend(step.dead_letters.iter().map(|letter| format!("`{}` becomes a dead letter", letter.event.name)));
+    did.extend(
+        step.dead_letters.iter().map(|letter| format!("`{}` becomes a dead letter", letter.event.name)),
+    );
     let sent = sent_by(told);
     did.extend((!sent.is_empty()).then(|| sent.trim_start_matches([',', ' ']).to_owned()));
     did

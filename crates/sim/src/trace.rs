@@ -117,7 +117,9 @@ impl Trace {
                     "the trace is of format {version}, this program knows {TRACE_VERSION}; explore again, or use the everstate that wrote it"
                 ));
             }
-            None => return Err("this is no trace: it has no number `trace`, the version of its format".into()),
+            None => {
+                return Err("this is no trace: it has no number `trace`, the version of its format".into());
+            }
         }
         // Read again from the text, so that a problem is told with its line and column.
         serde_json::from_str(text).map_err(|error| format!("the trace was changed by hand: {error}"))
@@ -135,7 +137,9 @@ impl Trace {
         for (id, digest) in &self.definitions {
             match now.get(id) {
                 None => differences.push(format!("definition {id} is gone")),
-                Some(other) if other != digest => differences.push(format!("definition {id} has another text")),
+                Some(other) if other != digest => {
+                    differences.push(format!("definition {id} has another text"))
+                }
                 Some(_) => {}
             }
         }
@@ -153,7 +157,8 @@ impl Trace {
 }
 
 fn digests(system: &System) -> BTreeMap<String, String> {
-    let each = system.definitions.iter().map(|(definition, source)| (definition.id.to_string(), digest(source)));
+    let each =
+        system.definitions.iter().map(|(definition, source)| (definition.id.to_string(), digest(source)));
     each.collect()
 }
 
@@ -195,7 +200,8 @@ fn happening(stage: &Stage<'_>, scene: &Scene, choice: Choice) -> Happening {
         };
         let letter = scene.lane(from, to).and_then(|lane| lane.letters.get(usize::from(at)));
         let event = letter.map(|letter| stage.locals.letter(*letter).event.clone());
-        let (event, data) = event.map_or_else(Default::default, |event| (event.name.to_string(), json(&event.data)));
+        let (event, data) =
+            event.map_or_else(Default::default, |event| (event.name.to_string(), json(&event.data)));
         Posted { from: sender, to: address(to), event, data }
     };
     match choice {

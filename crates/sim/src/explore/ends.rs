@@ -52,10 +52,12 @@ impl Exploration<'_> {
             let scene = self.scene(*world);
             let (value, items) = match what {
                 Ends::Cast => (self.cast_as_text(&scene), None),
-                Ends::Value(condition) => self.value_as_text(&scene, condition).map_err(|Unevaluated(problem)| {
-                    let text = format!("{} has no value in an end: {problem}", condition.source());
-                    Box::new(Wrong::new("", text, self.path(*world)))
-                })?,
+                Ends::Value(condition) => {
+                    self.value_as_text(&scene, condition).map_err(|Unevaluated(problem)| {
+                        let text = format!("{} has no value in an end: {problem}", condition.source());
+                        Box::new(Wrong::new("", text, self.path(*world)))
+                    })?
+                }
             };
             let (environment, faults) = scene.left.split_at(scene.left.len() - 3);
             let (environment, faults) = (environment.to_vec(), [faults[0], faults[1], faults[2]]);
@@ -111,7 +113,8 @@ impl Exploration<'_> {
         let plain = || ends.iter().filter(|end| end.faults[1] == budget);
         for end in ends.iter().filter(|end| end.faults[1] < budget) {
             let alike = |other: &&End| {
-                other.environment == end.environment && (other.faults[0], other.faults[2]) == (end.faults[0], end.faults[2])
+                other.environment == end.environment
+                    && (other.faults[0], other.faults[2]) == (end.faults[0], end.faults[2])
             };
             let mut known = plain().filter(alike);
             if known.clone().any(|other| other.value == end.value) {
@@ -129,7 +132,9 @@ impl Exploration<'_> {
         let budget = self.stage.system.faults.losses;
         for end in ends.iter().filter(|end| end.faults[0] < budget) {
             let alike = |other: &&End| {
-                other.faults[0] == budget && other.environment == end.environment && other.faults[1..] == end.faults[1..]
+                other.faults[0] == budget
+                    && other.environment == end.environment
+                    && other.faults[1..] == end.faults[1..]
             };
             let mut known = ends.iter().filter(alike);
             let is_less = |other: &End| match (&end.items, &other.items) {
@@ -140,7 +145,8 @@ impl Exploration<'_> {
                 continue;
             }
             let Some(other) = known.next() else { continue };
-            let text = format!("a loss adds what is not there without: {} and not {}", end.value, other.value);
+            let text =
+                format!("a loss adds what is not there without: {} and not {}", end.value, other.value);
             return Some(self.two("lossy-subset", text, other, end));
         }
         None

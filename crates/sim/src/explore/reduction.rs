@@ -33,6 +33,7 @@ use crate::choice::{Choice, Stage};
 use crate::locals::{Cell, Due, Locals, Reader, Slot};
 use crate::scene::Scene;
 use hashbrown::HashMap;
+use std::sync::Arc;
 
 /// A set of slots.
 type Slots = Vec<u64>;
@@ -44,17 +45,43 @@ pub(crate) struct Reduction {
     slots: usize,
     /// How many local steps it was made from.
     steps: usize,
-    /// Slots that properties over worlds see.
-    visible: Slots,
+    /// What properties over worlds see of each slot that they name.
+    visible: Vec<(Slot, Sight)>,
+}
+
+/// What is seen of an instance.
+#[derive(Debug, Clone)]
+pub(crate) enum Sight {
+    /// Whether it is in each of these states.
+    States(Vec<Arc<str>>),
+    /// Everything.
+    All,
 }
 
 impl Reduction {
-    pub(crate) fn new(visible: &[Slot]) -> Reduction {
-        let mut reduction = Reduction::default();
-        for slot in visible {
-            insert(&mut reduction.visible, *slot);
+    pub(crate) fn new(stage: &Stage<'_>) -> Reduction {
+        let mut visible: Vec<(Slot, Sight)> = Vec::new();
+        let properties = stage.system.properties.iter();
+        for condition in properties.flat_map(|property| property.claim.conditions()) {
+            for (member, state) in condition.states() {
+                match visible.iter_mut().find(|(slot, _)| *slot == stage.cast[member]) {
+                    Some((_, Sight::All)) => {}
+                    Some((_, Sight::States(states))) => states.push(state),
+                    None => visible.push((stage.cast[member], Sight::States(vec![state]))),
+                }
+            }
+            for member in condition.members_in_full() {
+                visible.retain(|(slot, _)| *slot != stage.cast[member]);
+                visible.push((stage.cast[member], Sight::All));
+            }
         }
-        reduction
+        visible.iter_mut().for_each(|(_, sight)| {
+            if let Sight::States(states) = sight {
+                states.sort();
+                states.dedup();
+            }
+        });
+        Reduction { visible, ..Reduction::default() }
     }
 
     /// Has so much become known that it is worth learning anew?
@@ -72,7 +99,8 @@ impl Reduction {
         self.steps = locals.steps();
         self.slots = locals.slots();
         self.reach.clear();
-        let mut before: HashMap<(Slot, Cell), Vec<(Slot, Cell)>, foldhash::fast::FixedState> = HashMap::default();
+        let mut before: HashMap<(Slot, Cell), Vec<(Slot, Cell)>, foldhash::fast::FixedState> =
+            HashMap::default();
         let mut todo = Vec::new();
         locals.each_from(|from, steps| {
             let reach = self.reach.entry(from).or_default();
@@ -159,14 +187,22 @@ impl Reduction {
         slot: Slot,
         reader: &mut Reader<'_>,
     ) -> bool {
-        let seen = contains(&self.visible, slot);
-        let before = reader.cell(scene.cell(slot)).view;
+        let sight = self.visible.iter().find(|(seen, _)| *seen == slot).map(|(_, sight)| sight);
+        let before = reader.cell(scene.cell(slot)).clone();
         choices.iter().all(|choice| match choice {
             Choice::Deliver { to, .. } if *to == slot => {
                 let Some(cause) = stage.cause(scene, *choice) else { return false };
                 let step = reader.step(cause);
                 let sets = step.dues.iter().any(|due| matches!(due, Due::In(_)));
-                !sets && (!seen || reader.cell(step.cell).view == before)
+                let after = reader.cell(step.cell);
+                let looks_alike = match sight {
+                    None => true,
+                    Some(Sight::All) => after.view == before.view,
+                    Some(Sight::States(states)) => {
+                        states.iter().all(|state| before.seen.is_in(state) == after.seen.is_in(state))
+                    }
+                };
+                !sets && looks_alike
             }
             _ => true,
         })

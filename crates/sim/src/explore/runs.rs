@@ -64,7 +64,8 @@ impl Exploration<'_> {
                 None => false,
             };
             if breaks {
-                let text = format!("neither does this hold nor has that come: {}, {}", source(hold), goal.source());
+                let text =
+                    format!("neither does this hold nor has that come: {}, {}", source(hold), goal.source());
                 return Ok(Some(Wrong::new("", text, self.way(&from, world))));
             }
             let steps = self.steps(world);
@@ -101,7 +102,8 @@ impl Exploration<'_> {
             let mut owed: Option<BTreeSet<Duty>> = None;
             for world in &inside {
                 let duties = self.duties(*world);
-                owed = Some(owed.map_or(duties.clone(), |owed| owed.intersection(&duties).copied().collect()));
+                owed =
+                    Some(owed.map_or(duties.clone(), |owed| owed.intersection(&duties).copied().collect()));
             }
             let done: BTreeSet<Duty> =
                 steps().filter_map(|(world, _, choice)| duty(self.choice_at(world, choice))).collect();

@@ -8,7 +8,7 @@ use super::reduction::Reduction;
 use super::worlds::{Expansion, Reached, Worlds};
 use super::{Limits, Progress};
 use crate::choice::{Choice, Stage};
-use crate::locals::{Mark, MarkKind, Reader, Slot};
+use crate::locals::{Mark, MarkKind, Reader};
 use crate::property::{Claim, Condition, Unevaluated};
 use crate::scene::Scene;
 use crate::system::System;
@@ -125,7 +125,7 @@ pub(crate) fn search(question: &Question<'_>, first: &Scene) -> Found {
             chances: Vec::new(),
             local_steps: 0,
         },
-        reduction: Reduction::new(&visible(stage.system, stage)),
+        reduction: Reduction::new(stage),
         began: Instant::now(),
     };
     let mut bytes = Vec::new();
@@ -136,12 +136,6 @@ pub(crate) fn search(question: &Question<'_>, first: &Scene) -> Found {
     search.run();
     search.found.local_steps = stage.locals.steps();
     search.found
-}
-
-/// Slots that properties over worlds see.
-fn visible(system: &System, stage: &Stage<'_>) -> Vec<Slot> {
-    let conditions = system.properties.iter().flat_map(|property| property.claim.conditions());
-    conditions.flat_map(|condition| condition.members.iter().map(|member| stage.cast[*member])).collect()
 }
 
 struct Search<'a> {

@@ -25,13 +25,22 @@ pub struct ReadSystem {
 
 /// Keys of a system file, in the order in which they are read.
 const KEYS: [&str; 12] = [
-    "name", "description", "definitions", "cast", "first", "environment", "links", "faults", "timers",
-    "properties", "expect", "mailbox_max",
+    "name",
+    "description",
+    "definitions",
+    "cast",
+    "first",
+    "environment",
+    "links",
+    "faults",
+    "timers",
+    "properties",
+    "expect",
+    "mailbox_max",
 ];
 
-const EXPECT_KEYS: [&str; 8] = [
-    "faults", "dead-letters", "refusals", "stuck", "finish", "confluent", "idempotent", "lossy-subset",
-];
+const EXPECT_KEYS: [&str; 8] =
+    ["faults", "dead-letters", "refusals", "stuck", "finish", "confluent", "idempotent", "lossy-subset"];
 
 /// Events of an environment or faults of a budget; more would not be explored to the end in anybody's life.
 const TIMES_MAX: i64 = 200;
@@ -77,7 +86,13 @@ impl System {
 }
 
 impl<'a> Reader<'a> {
-    fn report(&mut self, code: Code, span: Range<usize>, message: impl Into<String>, hint: impl Into<String>) {
+    fn report(
+        &mut self,
+        code: Code,
+        span: Range<usize>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         let mut finding = self.lines.finding(code, span, message.into());
         let hint = hint.into();
         finding.hint = (!hint.is_empty()).then_some(hint);
@@ -119,7 +134,12 @@ impl<'a> Reader<'a> {
             && self.system.environment.is_empty()
         {
             let message = "nothing can happen: nobody is started and no event is sent";
-            self.report(Code::MissingKey, 0..0, message, "write a `cast`, and events under `first` or `environment`");
+            self.report(
+                Code::MissingKey,
+                0..0,
+                message,
+                "write a `cast`, and events under `first` or `environment`",
+            );
         }
     }
 
@@ -349,7 +369,8 @@ impl<'a> Reader<'a> {
             && self.findings.is_empty()
         {
             let message = "nothing can be lost or doubled: events between machines arrive exactly once";
-            let hint = "declare the ways where it can happen under `links`, or events of clients under `first`";
+            let hint =
+                "declare the ways where it can happen under `links`, or events of clients under `first`";
             self.report(Code::BadValue, node.span.clone(), message, hint);
         }
         self.system.faults = faults;
@@ -361,7 +382,12 @@ impl<'a> Reader<'a> {
             Some("wait") => self.system.timers = Timers::Wait,
             Some(other) => {
                 let message = format!("`timers` is race or wait, this is {other:?}");
-                self.report(Code::BadValue, node.span.clone(), message, "race: timers may beat events on their way");
+                self.report(
+                    Code::BadValue,
+                    node.span.clone(),
+                    message,
+                    "race: timers may beat events on their way",
+                );
             }
             None => {}
         }
@@ -427,7 +453,12 @@ impl<'a> Reader<'a> {
         let source = self.text_of(node, "a condition")?.to_owned();
         match Condition::compile(&source, known) {
             Ok(condition) if as_bool && !condition.may_be_bool() => {
-                self.report(Code::Expression, node.span.clone(), "a condition is true or false, this never is", "");
+                self.report(
+                    Code::Expression,
+                    node.span.clone(),
+                    "a condition is true or false, this never is",
+                    "",
+                );
                 None
             }
             Ok(condition) if condition.members.is_empty() => {
@@ -564,7 +595,10 @@ impl<'a> Reader<'a> {
 
     fn data(&mut self, node: &Node) -> Option<Json> {
         let text = node.to_value().to_json();
-        match text.map_err(|error| error.to_string()).and_then(|text| Json::parse(&text).map_err(|e| e.to_string())) {
+        match text
+            .map_err(|error| error.to_string())
+            .and_then(|text| Json::parse(&text).map_err(|e| e.to_string()))
+        {
             Ok(json) => Some(json),
             Err(problem) => {
                 self.report(Code::BadValue, node.span.clone(), problem, "");
