@@ -141,6 +141,8 @@ impl Shared {
 pub(crate) enum Command {
     Serve(commands::serve::Serve),
     Check(commands::check::Check),
+    Explore(commands::explore::Explore),
+    Replay(commands::replay::Replay),
     Put(commands::put::Put),
     Definitions(commands::definitions::Definitions),
     Definition(commands::definition::Definition),

@@ -170,15 +170,22 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The soonest timers: of each instance with one due then, its first.
+    /// The soonest timers: of each instance with one due then, the one that the kernel would let fire first. A retry
+    /// comes before timers of the same time, and those come in the order in which they were set.
     fn timers(&self, scene: &Scene, choices: &mut Vec<Choice>) {
         let Some(soonest) = scene.timers.iter().map(|timer| timer.due).min() else { return };
-        let mut last = None;
         for timer in scene.timers.iter().filter(|timer| timer.due == soonest) {
-            if last != Some(timer.slot) {
-                choices.push(Choice::Fire { slot: timer.slot, place: timer.place });
+            let fire = Choice::Fire { slot: timer.slot, place: timer.place };
+            match choices.last_mut() {
+                Some(last) if matches!(*last, Choice::Fire { slot, .. } if slot == timer.slot) => {
+                    let entry = self.locals.cell(scene.cell(timer.slot));
+                    let retry = entry.kept.as_ref().is_some_and(|kept| kept.row.retry.is_some());
+                    if retry && usize::from(timer.place) + 1 == entry.timers {
+                        *last = fire;
+                    }
+                }
+                _ => choices.push(fire),
             }
-            last = Some(timer.slot);
         }
     }
 

@@ -10,6 +10,8 @@ mod search;
 mod worlds;
 
 #[cfg(test)]
+mod lockstep_tests;
+#[cfg(test)]
 mod models;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,8 @@ pub struct Play<'a> {
     environment: Vec<Option<u8>>,
     left: crate::system::Faults,
     ids: u64,
+    /// How often the turn that each instance tries again had faulted before this step.
+    attempts: BTreeMap<Address, u32>,
 }
 
 /// An event on its way.
@@ -69,6 +71,7 @@ impl<'a> Play<'a> {
             environment: system.environment.iter().map(|may| may.times).collect(),
             left: system.faults,
             ids: 0,
+            attempts: BTreeMap::new(),
         };
         for (definition, source) in &system.definitions {
             play.world
@@ -112,6 +115,8 @@ impl<'a> Play<'a> {
 
     /// Lets something happen.
     pub fn step(&mut self, happening: &Happening) -> Result<Told, String> {
+        let retrying = |kept: &crate::Kept| Some((kept.row.address.clone(), kept.row.retry.as_ref()?.attempts));
+        self.attempts = self.world.tables().instances.values().filter_map(|kept| retrying(kept)).collect();
         let (to, from, event, before, step) = match happening {
             Happening::Deliver(posted) => self.deliver(posted)?,
             Happening::Send { to, event, data } => self.send(to, event, data)?,
@@ -399,7 +404,8 @@ impl<'a> Play<'a> {
             if active && idle && waiting.accepts.is_empty() && waiting.guarded.is_empty() {
                 wrong.push((MarkKind::Stuck, format!("{to} is stuck")));
             }
-            if let Some(retry) = kept.row.retry.as_ref().filter(|_| !step.waiting.is_empty()) {
+            let tried = self.attempts.get(to).copied();
+            if let Some(retry) = kept.row.retry.as_ref().filter(|retry| Some(retry.attempts) != tried) {
                 wrong.push((MarkKind::Fault, format!("{to} faulted: {}", retry.fault.message)));
             }
             if kept.mailbox.len() > self.system.mailbox_max {

@@ -102,8 +102,14 @@ fn begin_line(told: &Told) -> String {
     }
 }
 
-/// One step in words.
-pub(crate) fn sentence(told: &Told) -> String {
+impl Told {
+    /// One step in words.
+    pub fn sentence(&self) -> String {
+        sentence(self)
+    }
+}
+
+fn sentence(told: &Told) -> String {
     let posted = |posted: &Posted| {
         let data = if posted.data.is_null() { String::new() } else { format!(" {}", posted.data) };
         format!("`{}`{data} from {}", posted.event, posted.from)

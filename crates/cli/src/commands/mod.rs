@@ -7,6 +7,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod definition;
 pub(crate) mod definitions;
 pub(crate) mod delete;
+pub(crate) mod explore;
 pub(crate) mod export;
 pub(crate) mod follow;
 pub(crate) mod get;
@@ -18,6 +19,7 @@ pub(crate) mod load;
 pub(crate) mod outcome;
 pub(crate) mod put;
 pub(crate) mod reference;
+pub(crate) mod replay;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod start;
@@ -40,6 +42,8 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
     match arguments.command {
         Command::Serve(command) => command.run(&shared, output),
         Command::Check(command) => command.run(output),
+        Command::Explore(command) => command.run(output),
+        Command::Replay(command) => command.run(output),
         Command::Import(command) => command.run(output),
         Command::Completions(command) => command.run(output),
         Command::Help(command) => command.run(output),
