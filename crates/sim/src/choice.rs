@@ -273,8 +273,9 @@ impl<'a> Stage<'a> {
                 self.pass(scene, passes);
             }
             Choice::Lose { from, to, at } => {
-                scene.pull(from, to, usize::from(at));
+                let lost = scene.pull(from, to, usize::from(at))?;
                 scene.left[fault + LOSSES] -= 1;
+                self.renew(scene, from, to, usize::from(at), lost);
             }
             Choice::Duplicate { from, to, at } => {
                 let letter = scene.lane(from, to)?.letters[usize::from(at)];
@@ -299,6 +300,20 @@ impl<'a> Stage<'a> {
         match from >= CLIENTS {
             true => self.locals.letter_of(&self.locals.letter(letter).event, Origin::Again),
             false => letter,
+        }
+    }
+
+    /// When the first of two copies of a client's event is lost, the other is the first one to come.
+    fn renew(&self, scene: &mut Scene, from: From, to: Slot, at: usize, lost: Letter) {
+        if from < CLIENTS {
+            return;
+        }
+        let again = self.again(lost, from);
+        let lane = scene.lanes.iter_mut().find(|lane| (lane.from, lane.to) == (from, to));
+        if let Some(letter) =
+            lane.and_then(|lane| lane.letters.get_mut(at)).filter(|letter| **letter == again)
+        {
+            *letter = lost;
         }
     }
 

@@ -115,7 +115,8 @@ impl<'a> Play<'a> {
 
     /// Lets something happen.
     pub fn step(&mut self, happening: &Happening) -> Result<Told, String> {
-        let retrying = |kept: &crate::Kept| Some((kept.row.address.clone(), kept.row.retry.as_ref()?.attempts));
+        let retrying =
+            |kept: &crate::Kept| Some((kept.row.address.clone(), kept.row.retry.as_ref()?.attempts));
         self.attempts = self.world.tables().instances.values().filter_map(|kept| retrying(kept)).collect();
         let (to, from, event, before, step) = match happening {
             Happening::Deliver(posted) => self.deliver(posted)?,
@@ -124,8 +125,12 @@ impl<'a> Play<'a> {
             Happening::Lose(posted) => {
                 self.spend(|left| &mut left.losses, "loss")?;
                 let (key, place) = self.find(posted, true)?;
-                if let Some(OnWay::Sent(number, _)) = self.remove(&key, place) {
-                    self.world.lose(number).map_err(|error| error.to_string())?;
+                match self.remove(&key, place) {
+                    Some(OnWay::Sent(number, _)) => {
+                        self.world.lose(number).map_err(|error| error.to_string())?;
+                    }
+                    Some(OnWay::Client(lost)) => self.renew(&key, place, &lost),
+                    Some(OnWay::Again(_)) | None => {}
                 }
                 return Ok(self.quiet(happening));
             }
@@ -280,6 +285,14 @@ impl<'a> Play<'a> {
             return Err(format!("`{before}` is before `{}` on the way from {}", posted.event, posted.from));
         }
         Ok((key, place))
+    }
+
+    /// When the first of two copies of a client's event is lost, the other is the first one to come.
+    fn renew(&mut self, key: &(String, Address), place: usize, lost: &Event) {
+        let Some(next) = self.ways.get_mut(key).and_then(|way| way.get_mut(place)) else { return };
+        if matches!(next, OnWay::Again(event) if event.id == lost.id) {
+            *next = OnWay::Client(lost.clone());
+        }
     }
 
     fn remove(&mut self, key: &(String, Address), place: usize) -> Option<OnWay> {

@@ -90,8 +90,13 @@ fn walk(system: &System, seed: u64, steps: usize) {
 
 #[test]
 fn exploration_and_a_node_that_runs_through_go_the_same_way() {
-    let systems =
-        [two_phase(3, true), two_phase(3, false), senders(4, true, true), rock_paper_scissors(true), hello("")];
+    let systems = [
+        two_phase(3, true),
+        two_phase(3, false),
+        senders(4, true, true),
+        rock_paper_scissors(true),
+        hello(""),
+    ];
     for system in &systems {
         (0..10).for_each(|seed| walk(system, seed, 60));
     }

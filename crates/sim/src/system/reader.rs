@@ -114,6 +114,10 @@ impl<'a> Reader<'a> {
                 "list files or definitions under `definitions`",
             ),
         }
+        if !self.findings.is_empty() {
+            // What is wrong with the definitions would be told over and over.
+            return;
+        }
         of("cast").into_iter().for_each(|node| self.cast(node));
         of("first").into_iter().for_each(|node| self.first(node));
         of("environment").into_iter().for_each(|node| self.environment(node));
