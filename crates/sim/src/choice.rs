@@ -253,12 +253,12 @@ impl<'a> Stage<'a> {
     }
 
     /// Lets it happen.
-    pub(crate) fn take(
+    pub(crate) fn take<'r>(
         &self,
         scene: &mut Scene,
         choice: Choice,
-        reader: &mut Reader<'_>,
-    ) -> Option<Arc<LocalStep>> {
+        reader: &'r mut Reader<'_>,
+    ) -> Option<&'r LocalStep> {
         let cause = self.cause(scene, choice);
         let fault = self.entries.len();
         match choice {
@@ -291,7 +291,7 @@ impl<'a> Stage<'a> {
         }
         let cause = cause?;
         let step = reader.step(cause);
-        self.apply(scene, cause.slot, &step);
+        self.apply(scene, cause.slot, step);
         Some(step)
     }
 

@@ -12,6 +12,7 @@ mod worlds;
 #[cfg(test)]
 mod lockstep_tests;
 #[cfg(test)]
+#[path = "../tests/models/mod.rs"]
 mod models;
 #[cfg(test)]
 mod tests;
@@ -89,6 +90,8 @@ pub struct Report {
     pub depth: u32,
     /// Worlds in which nothing happens for certain any more.
     pub ends: usize,
+    /// Different casts, whatever is on its way: the measure that other model checkers can be compared by.
+    pub casts: usize,
     /// Different turns that the kernel has made.
     pub local_steps: usize,
     /// Bytes of memory that the worlds took.
@@ -194,6 +197,7 @@ impl Exploration<'_> {
             wrong = self.ends();
         }
         let violation = wrong.map(|wrong| self.violation(wrong));
+        let casts = self.casts();
         let found = self.found;
         let mut bounds = found.bounds;
         bounds.extend(found.chances);
@@ -207,11 +211,29 @@ impl Exploration<'_> {
             pruned: found.pruned,
             depth: found.worlds.reached.iter().map(|reached| reached.depth).max().unwrap_or(0),
             ends: found.ends.len(),
+            casts,
             local_steps: found.local_steps,
             memory: found.worlds.memory(),
             bounds,
             violation,
         }
+    }
+
+    /// How many different casts there are.
+    fn casts(&self) -> usize {
+        let mut reader = Reader::new(self.stage.locals);
+        let mut casts: hashbrown::HashSet<Vec<u32>, foldhash::fast::FixedState> =
+            hashbrown::HashSet::default();
+        let (mut scene, mut views) = (Scene::default(), Vec::new());
+        for world in 0..self.found.worlds.len() as u32 {
+            scene.decode(self.found.worlds.bytes_of(world));
+            views.clear();
+            views.extend(self.stage.cast.iter().map(|slot| reader.cell(scene.cell(*slot)).view));
+            if !casts.contains(&views) {
+                casts.insert(views.clone());
+            }
+        }
+        casts.len()
     }
 
     fn wrong_start(&self, starts: &[LocalStep]) -> Option<Wrong> {

@@ -10,6 +10,7 @@ use crate::property::Seen;
 use crate::tables::Kept;
 use everstate_kernel::{Address, Definition, Event, Json, Sender, Status, Time};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, RwLock};
 
 /// The number of an address.
@@ -135,6 +136,8 @@ pub(crate) struct Locals {
     pub(crate) clock: bool,
     pub(crate) mailbox_max: usize,
     shared: RwLock<Shared>,
+    /// How many addresses have numbers, to be read without waiting.
+    slots: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -160,7 +163,7 @@ impl Locals {
         let nobody = CellEntry { kept: None, seen: Seen::nobody(), view: 0, timers: 0, ended: false };
         let mut shared = Shared { cells: vec![Arc::new(nobody)], ..Shared::default() };
         shared.views.insert(Vec::new(), 0);
-        Locals { definitions, clock, mailbox_max, shared: RwLock::new(shared) }
+        Locals { definitions, clock, mailbox_max, shared: RwLock::new(shared), slots: AtomicU32::new(0) }
     }
 
     /// The number of an address, a new one if it has none.
@@ -175,6 +178,7 @@ impl Locals {
         let slot = shared.slots.len() as Slot;
         shared.slots.push(address.clone());
         shared.slot_of.insert(address.clone(), slot);
+        self.slots.store(slot + 1, Ordering::Release);
         slot
     }
 
@@ -184,7 +188,7 @@ impl Locals {
 
     /// How many addresses have numbers.
     pub(crate) fn slots(&self) -> usize {
-        self.read().slots.len()
+        self.slots.load(Ordering::Acquire) as usize
     }
 
     /// How many local steps were found out.
@@ -297,7 +301,7 @@ impl Locals {
             outcome.into_step(self, cause.slot, now)
         };
         let step = run(0, 0);
-        if step == run(1, 0) && (self.clock || step == run(0, 1)) {
+        if step == run(1, u64::from(!self.clock)) {
             return self.marked(step, &entry, cause);
         }
         if step != run(0, 0) {
@@ -391,17 +395,26 @@ impl<'a> Reader<'a> {
         Reader { locals, steps: hashbrown::HashMap::default(), cells: Vec::new() }
     }
 
-    pub(crate) fn step(&mut self, cause: Cause) -> Arc<LocalStep> {
+    /// Counters of references are left alone here: threads that count the same ones slow each other down.
+    pub(crate) fn step(&mut self, cause: Cause) -> &LocalStep {
         let locals = self.locals;
-        self.steps.entry(cause).or_insert_with(|| locals.step(cause)).clone()
+        self.steps.entry(cause).or_insert_with(|| locals.step(cause))
     }
 
-    pub(crate) fn cell(&mut self, cell: Cell) -> &Arc<CellEntry> {
+    pub(crate) fn cell(&mut self, cell: Cell) -> &CellEntry {
         let place = cell as usize;
         if self.cells.len() <= place {
             self.cells.resize(place + 1, None);
         }
         let locals = self.locals;
         self.cells[place].get_or_insert_with(|| locals.cell(cell))
+    }
+
+    /// Two of them.
+    pub(crate) fn cells(&mut self, one: Cell, other: Cell) -> (&CellEntry, &CellEntry) {
+        self.cell(one);
+        self.cell(other);
+        let known = |cell: Cell| self.cells[cell as usize].as_deref().expect("it was looked up a moment ago");
+        (known(one), known(other))
     }
 }

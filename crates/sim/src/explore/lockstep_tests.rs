@@ -2,7 +2,7 @@
 //!
 //! Both walk the same random way. At every step they offer the same choices, and what is seen of the cast is equal.
 
-use super::models::{hello, parse, rock_paper_scissors, senders, two_phase};
+use super::models;
 use crate::choice::Stage;
 use crate::locals::{Locals, Reader};
 use crate::play::Play;
@@ -90,24 +90,25 @@ fn walk(system: &System, seed: u64, steps: usize) {
 
 #[test]
 fn exploration_and_a_node_that_runs_through_go_the_same_way() {
-    let systems = [
-        two_phase(3, true),
-        two_phase(3, false),
-        senders(4, true, true),
-        rock_paper_scissors(true),
-        hello(""),
+    let texts = [
+        models::two_phase(3, true),
+        models::two_phase(3, false),
+        models::senders(4, true, true),
+        models::rock_paper_scissors(true),
+        models::hello(""),
     ];
-    for system in &systems {
-        (0..10).for_each(|seed| walk(system, seed, 60));
+    for text in &texts {
+        let system = System::parse(text).unwrap();
+        (0..10).for_each(|seed| walk(&system, seed, 60));
     }
-    let motley = parse(MOTLEY);
+    let motley = System::parse(MOTLEY).unwrap();
     (0..200).for_each(|seed| walk(&motley, seed, 120));
 }
 
 #[test]
 fn so_they_do_when_machines_read_the_clock() {
     let clocked = MOTLEY.replace("told: '[_event.sender]'", "told: '[string(now), string(_event.time)]'");
-    let system = parse(&clocked);
+    let system = System::parse(&clocked).unwrap();
     assert!(system.clock);
     (0..100).for_each(|seed| walk(&system, seed, 80));
 }

@@ -188,13 +188,13 @@ impl Reduction {
         reader: &mut Reader<'_>,
     ) -> bool {
         let sight = self.visible.iter().find(|(seen, _)| *seen == slot).map(|(_, sight)| sight);
-        let before = reader.cell(scene.cell(slot)).clone();
         choices.iter().all(|choice| match choice {
             Choice::Deliver { to, .. } if *to == slot => {
                 let Some(cause) = stage.cause(scene, *choice) else { return false };
                 let step = reader.step(cause);
                 let sets = step.dues.iter().any(|due| matches!(due, Due::In(_)));
-                let after = reader.cell(step.cell);
+                let after = step.cell;
+                let (before, after) = reader.cells(cause.cell, after);
                 let looks_alike = match sight {
                     None => true,
                     Some(Sight::All) => after.view == before.view,

@@ -370,7 +370,7 @@ impl<'a> Worker<'a> {
         let stage = block.question.stage;
         self.next.clone_from(&self.scene);
         let step = stage.take(&mut self.next, self.choices[at], &mut self.reader);
-        for mark in step.iter().flat_map(|step| step.marks.iter()) {
+        for mark in step.into_iter().flat_map(|step| step.marks.iter()) {
             if mark.kind == MarkKind::Chance {
                 part.chances.push(mark.text.clone());
             } else if is_asked(stage.system, mark.kind) {

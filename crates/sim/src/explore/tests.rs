@@ -1,7 +1,7 @@
 //! Systems small enough to be counted: how many worlds there are, how many of them reduction leaves, and that it leaves
 //! out nothing that could be told apart.
 
-use super::models::{hello, parse, rock_paper_scissors, senders, two_phase};
+use super::models;
 use super::search::{self, Found, Question};
 use super::{ExploreError, Limits, Report, explore, explore_within};
 use crate::choice::Stage;
@@ -9,6 +9,26 @@ use crate::locals::Locals;
 use crate::scene::Scene;
 use crate::system::System;
 use std::collections::BTreeSet;
+
+fn parse(text: &str) -> System {
+    System::parse(text).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+fn two_phase(managers: usize, forever: bool) -> System {
+    parse(&models::two_phase(managers, forever))
+}
+
+fn senders(n: usize, one: bool, keeps_order: bool) -> System {
+    parse(&models::senders(n, one, keeps_order))
+}
+
+fn rock_paper_scissors(race: bool) -> System {
+    parse(&models::rock_paper_scissors(race))
+}
+
+fn hello(more: &str) -> System {
+    parse(&models::hello(more))
+}
 
 /// What a search has found, in words that do not depend on numbering.
 struct Counted {

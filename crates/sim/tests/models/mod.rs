@@ -1,11 +1,8 @@
-//! Systems of known size, for tests.
+//! Systems of known size as texts, for tests and for measuring.
 
-use crate::system::System;
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "each user takes its part")]
+
 use std::fmt::Write;
-
-pub(super) fn parse(text: &str) -> System {
-    System::parse(text).unwrap_or_else(|problem| panic!("{problem}"))
-}
 
 /// Lines for 1 to n.
 fn each(n: usize, line: impl Fn(usize) -> String) -> String {
@@ -17,7 +14,7 @@ fn each(n: usize, line: impl Fn(usize) -> String) -> String {
 ///
 /// `forever`: decisions are the environment's and may come any time, as there. Otherwise each is an event that a client
 /// sends once, and which is refused where it does not fit: the same casts, and less to do.
-pub(super) fn two_phase(managers: usize, forever: bool) -> System {
+pub(crate) fn two_phase(managers: usize, forever: bool) -> String {
     let all: Vec<String> = (1..=managers).map(|n| format!("'{n}'")).collect();
     let all = format!("[{}]", all.join(", "));
     let mut text = format!(
@@ -75,12 +72,12 @@ cast:
             writeln!(text, "  - never: in('rm{one}.committed') && in('rm{other}.aborted')").unwrap();
         }
     }
-    parse(&text)
+    text
 }
 
 /// n clients that each send one event, to one machine or to one each. What the machine keeps is their order or only
 /// their number.
-pub(super) fn senders(n: usize, one: bool, keeps_order: bool) -> System {
+pub(crate) fn senders(n: usize, one: bool, keeps_order: bool) -> String {
     let kept = if keeps_order { "context.log + [event.n]" } else { "context.log + [0]" };
     let mut text = format!(
         "
@@ -99,11 +96,11 @@ cast:
         let to = if one { 1 } else { n };
         format!("  - {{to: inbox{to}, event: note, data: {{n: {n}}}}}")
     });
-    parse(&text)
+    text
 }
 
 /// Two players show a hand to a judge when they are told to. `race`: the judge takes the first hand as the winner.
-pub(super) fn rock_paper_scissors(race: bool) -> System {
+pub(crate) fn rock_paper_scissors(race: bool) -> String {
     let judge = if race {
         "
       waiting: {on: {shows: {target: over, actions: {assign: {winner: event.player}}}}}
@@ -132,7 +129,7 @@ pub(super) fn rock_paper_scissors(race: bool) -> System {
                   else: {assign: {b: event.hand}}
       over: {on: {shows: {}}}"
     };
-    parse(&format!(
+    format!(
         "
 name: rock, paper, scissors
 definitions:
@@ -160,13 +157,13 @@ first:
 expect:
   confluent: judge.context.winner
 "
-    ))
+    )
 }
 
 /// A client sends three words by a proxy to a server that writes them down. `more` is about the way between the proxy
 /// and the server.
-pub(super) fn hello(more: &str) -> System {
-    parse(&format!(
+pub(crate) fn hello(more: &str) -> String {
+    format!(
         "
 name: hello
 definitions:
@@ -184,5 +181,5 @@ first:
   - {{from: client, to: proxy, event: word, data: {{text: '!'}}}}
 {more}
 "
-    ))
+    )
 }
