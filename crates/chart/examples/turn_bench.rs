@@ -78,6 +78,8 @@ fn measure(title: &str, text: &str, data: &str, turns: u64) {
         instance: &address,
         version: "v1",
         incarnation: 1,
+        parent: None,
+        children: &[],
         effects: Vec::new(),
     };
     let event = Event {

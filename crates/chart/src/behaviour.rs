@@ -5,16 +5,19 @@
 use crate::chart::{Chart, Transition};
 use crate::configuration::Configuration;
 use crate::content::value_of;
+use crate::dispatch::{PROCESSOR, SESSION_PREFIX};
 use crate::expression::{Cost, InstanceMeta};
 use crate::model::{Descriptor, Unhandled};
-use crate::run::{Occurrence, Run, TURN_COST_MAX};
+use crate::run::{EventFields, Occurrence, Run, TURN_COST_MAX};
+use crate::session::{self, Arrival, Program, Session};
 use crate::stored::{self, ChartState};
 use crate::value::{Map, Value};
 use everstate_kernel::limits::{DATA_BYTES_MAX, STATE_BYTES_MAX};
 use everstate_kernel::{
-    Address, Behaviour, Description, Effect, Event, Fault, FaultCode, Handled, Json, Next, Sender, State,
-    Time, Turn, Waiting,
+    Address, Behaviour, Description, Event, Fault, FaultCode, Handled, Json, Next, Sender, State, Time, Turn,
+    Waiting,
 };
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -27,33 +30,32 @@ const START: &str = "start";
 
 impl Behaviour for Chart {
     fn start(&self, data: &Json, turn: &mut Turn<'_>) -> Result<Next, Fault> {
-        let data = value_of(data).map_err(|message| fault(FaultCode::Action, message, "context"))?;
-        let context = self.initial_context(&data)?;
-        let current =
-            Occurrence { name: Arc::from(START), data, id: "", sender: None, time: turn.now, timed: false };
-        let mut run = Run {
-            chart: self,
-            instance: InstanceMeta {
-                address: turn.instance,
-                version: turn.version,
-                incarnation: turn.incarnation,
-            },
-            now: turn.now,
+        let (program, data) = self.program(data, turn.parent)?;
+        let chart =
+            program.chart(self).map_err(|what| fault(FaultCode::Action, what.to_owned(), "invoke"))?;
+        let context = if chart.rules.is_some() { Value::Null } else { chart.initial_context(&data)? };
+        let current = Occurrence { name: Arc::from(START), data, ..Occurrence::nothing(turn.now) };
+        let session = match program {
+            Program::Main => None,
+            ref program => Some(Arc::new(Session { program: program.clone(), ..Session::default() })),
+        };
+        let before = ChartState {
             configuration: Configuration::default(),
             memory: Vec::new(),
             context,
             sends: 0,
-            current,
-            effects: &mut turn.effects,
-            queue: VecDeque::new(),
-            cost: Cost::new(TURN_COST_MAX),
-            microsteps: 0,
-            locals: Vec::new(),
-            frame: 0,
-            ended: None,
+            ended: false,
+            labels: Arc::from([]),
+            session,
         };
+        let mut run = chart.resume(&before, current, turn);
+        if chart.rules.is_some() {
+            run.system_variables();
+            let given = run.current.data.clone();
+            run.bind(&given)?;
+        }
         run.begin()?;
-        self.next(run, None)
+        chart.next(run, None)
     }
 
     fn handle(&self, state: &State, event: &Event, turn: &mut Turn<'_>) -> Result<Handled, Fault> {
@@ -61,41 +63,34 @@ impl Behaviour for Chart {
         if before.ended {
             return Ok(Handled::Rejected);
         }
-        let declared = self.declared_event(&event.name);
-        let shape = declared.and_then(|declared| declared.shape.as_ref());
-        let from_outside = matches!(event.sender, Sender::Client | Sender::Instance(_));
-        let data = if self.reads_event || (shape.is_some() && from_outside) {
-            value_of(&event.data).map_err(|message| fault(FaultCode::Action, message, ""))?
-        } else {
-            Value::Null
+        let chart = before.chart(self)?;
+        let Some(arrival) = session::arrival(before.session.as_deref(), turn.instance, event) else {
+            return Ok(Handled::Ignored);
         };
-        if let Some(shape) = shape.filter(|_| from_outside)
-            && let Err(what) = shape.check(&data)
-        {
-            return Ok(Handled::BadData(what));
+        let current = match chart.occurrence(event, &arrival, before, turn.instance)? {
+            Ok(current) => current,
+            Err(what) => return Ok(Handled::BadData(what)),
+        };
+        let due = if current.timed { event.time } else { turn.now };
+        let mut run = chart.resume(before, current, turn);
+        run.forget_sent(due);
+        if chart.rules.is_some() {
+            run.system_variables();
+            run.show_event();
         }
-        let current = Occurrence {
-            name: event.name.clone(),
-            data,
-            id: event.id.as_str(),
-            sender: match &event.sender {
-                Sender::Instance(address) => Some(address.as_str()),
-                _ => None,
-            },
-            time: event.time,
-            timed: matches!(event.sender, Sender::Timer),
-        };
-        let instance =
-            InstanceMeta { address: turn.instance, version: turn.version, incarnation: turn.incarnation };
-        let mut run = self.resume(before, current, instance, turn.now, &mut turn.effects);
-        if run.take()? {
-            return Ok(Handled::Took(self.next(run, Some(before))?));
+        if let Some(at) = arrival.from.filter(|_| arrival.silent) {
+            run.session_mut().invocations.remove(at);
+            return Ok(Handled::Took(chart.next(run, Some(before))?));
+        }
+        let heard = run.hear(&arrival, event)?;
+        if run.take(heard)? {
+            return Ok(Handled::Took(chart.next(run, Some(before))?));
         }
         let tidings = TIDINGS.iter().any(|prefix| event.name.starts_with(prefix));
-        if matches!(event.sender, Sender::System) || run.is_own_timer() || tidings {
+        if matches!(event.sender, Sender::System) || run.is_own_timer() || tidings || arrival.name.is_some() {
             return Ok(Handled::Ignored);
         }
-        match self.unhandled_in(&run.configuration) {
+        match chart.unhandled_in(&run.configuration) {
             Unhandled::Reject => Ok(Handled::Rejected),
             Unhandled::Ignore => Ok(Handled::Ignored),
             Unhandled::Defer => Ok(Handled::Deferred),
@@ -105,6 +100,18 @@ impl Behaviour for Chart {
                 Err(fault(FaultCode::Unhandled, message, place))
             }
         }
+    }
+
+    fn stop(&self, state: &State, turn: &mut Turn<'_>) -> Result<Option<Next>, Fault> {
+        let before = state_of(state)?;
+        if !before.ended {
+            let chart = before.chart(self)?;
+            let mut run = chart.resume(before, Occurrence::nothing(turn.now), turn);
+            run.stopping = true;
+            run.system_variables();
+            run.leave_everything()?;
+        }
+        Ok(None)
     }
 
     fn encode(&self, state: &State) -> Vec<u8> {
@@ -131,7 +138,9 @@ impl Behaviour for Chart {
 
     fn waiting(&self, state: &State, instance: &Address, now: Time) -> Waiting {
         match state_of(state) {
-            Ok(state) if !state.ended => self.waits_for(state, instance, now),
+            Ok(state) if !state.ended => state
+                .chart(self)
+                .map_or_else(|_| Waiting::default(), |chart| chart.waits_for(state, instance, now)),
             _ => Waiting::default(),
         }
     }
@@ -159,30 +168,110 @@ impl Chart {
         }
     }
 
-    fn resume<'a>(
-        &'a self,
-        state: &ChartState,
-        current: Occurrence<'a>,
-        instance: InstanceMeta<'a>,
-        now: Time,
-        effects: &'a mut Vec<Effect>,
-    ) -> Run<'a> {
+    /// What an instance is to run, and with what data. Only who is invoked runs anything but its definition.
+    fn program(&self, data: &Json, parent: Option<&Address>) -> Result<(Program, Value), Fault> {
+        let wrong = |what: String| fault(FaultCode::Action, what, "invoke");
+        let Some((fields, data)) = parent.and_then(|_| session::open(data)) else {
+            let data = value_of(data).map_err(|message| fault(FaultCode::Action, message, "context"))?;
+            return Ok((Program::Main, data));
+        };
+        let step = |item: &Value| match item {
+            Value::Int(at) => u16::try_from(*at).ok(),
+            _ => None,
+        };
+        let path = match fields.field("program") {
+            Some(Value::List(path)) => path.iter().map(step).collect::<Option<Vec<u16>>>(),
+            _ => Some(Vec::new()),
+        };
+        let path = path.ok_or_else(|| wrong("the definition has no such chart inside".into()))?;
+        let Some(Value::String(text)) = fields.field("document") else {
+            return Ok((if path.is_empty() { Program::Main } else { Program::Inline(path) }, data));
+        };
+        let outcome = crate::reader::read_inline(text);
+        let chart = outcome.definition.map(|definition| definition.chart).ok_or_else(|| {
+            let first = outcome.findings.first().map_or("", |finding| &finding.message);
+            wrong(format!("the document cannot be used: {first}"))
+        })?;
+        Ok((Program::Document(text.clone(), chart, path), data))
+    }
+
+    /// An event as contents see it, or what is wrong with its data.
+    fn occurrence<'e>(
+        &self,
+        event: &'e Event,
+        arrival: &Arrival,
+        before: &ChartState,
+        own: &Address,
+    ) -> Result<Result<Occurrence<'e>, String>, Fault> {
+        let declared = self.declared_event(&event.name);
+        let shape = declared.and_then(|declared| declared.shape.as_ref());
+        let from_outside = matches!(event.sender, Sender::Client | Sender::Instance(_));
+        let data = match &arrival.data {
+            Some(data) => data.clone(),
+            None if self.reads_event || (shape.is_some() && from_outside) => {
+                value_of(&event.data).map_err(|message| fault(FaultCode::Action, message, ""))?
+            }
+            None => Value::Null,
+        };
+        if let Some(shape) = shape.filter(|_| from_outside)
+            && let Err(what) = shape.check(&data)
+        {
+            return Ok(Err(what));
+        }
+        let name = arrival.name.clone().unwrap_or_else(|| event.name.clone());
+        let name = match arrival.from {
+            // The recommendation has no event of its own for an invocation that fails.
+            Some(_) if arrival.ends && self.rules.is_some() && name.starts_with("error.") => {
+                Arc::from("error.communication")
+            }
+            _ => name,
+        };
+        let fields = if self.rules.is_some() {
+            event_fields(event, arrival, before, own)
+        } else {
+            EventFields::default()
+        };
+        Ok(Ok(Occurrence {
+            name,
+            data,
+            id: event.id.as_str(),
+            sender: match &event.sender {
+                Sender::Instance(address) => Some(address.as_str()),
+                _ => None,
+            },
+            time: event.time,
+            timed: matches!(event.sender, Sender::Timer),
+            fields,
+        }))
+    }
+
+    fn resume<'a>(&'a self, state: &ChartState, current: Occurrence<'a>, turn: &'a mut Turn<'_>) -> Run<'a> {
         Run {
             chart: self,
-            instance,
-            now,
+            instance: InstanceMeta {
+                address: turn.instance,
+                version: turn.version,
+                incarnation: turn.incarnation,
+            },
+            now: turn.now,
             configuration: state.configuration.clone(),
             memory: state.memory.clone(),
             context: state.context.clone(),
             sends: state.sends,
             current,
-            effects,
+            effects: &mut turn.effects,
             queue: VecDeque::new(),
             cost: Cost::new(TURN_COST_MAX),
             microsteps: 0,
+            rounds: 0,
             locals: Vec::new(),
             frame: 0,
             ended: None,
+            session: state.session.clone(),
+            to_invoke: SmallVec::new(),
+            parent: turn.parent,
+            stopping: false,
+            error_sendid: None,
         }
     }
 
@@ -217,6 +306,7 @@ impl Chart {
             sends: run.sends,
             ended: done.is_some(),
             labels: labels.clone(),
+            session: run.session.filter(|session| !session.is_empty()),
         };
         Ok(Next { state: Arc::new(state), labels, done })
     }
@@ -236,17 +326,18 @@ impl Chart {
     }
 
     fn waits_for(&self, state: &ChartState, instance: &Address, now: Time) -> Waiting {
-        let current = Occurrence {
-            name: Arc::from(""),
-            data: Value::Null,
-            id: "",
-            sender: None,
-            time: now,
-            timed: false,
+        let mut turn = Turn {
+            now,
+            seed: 0,
+            instance,
+            version: "",
+            incarnation: 0,
+            parent: None,
+            children: &[],
+            effects: Vec::new(),
         };
-        let mut effects = Vec::new();
-        let meta = InstanceMeta { address: instance, version: "", incarnation: 0 };
-        let mut run = self.resume(state, current, meta, now, &mut effects);
+        let mut run = self.resume(state, Occurrence::nothing(now), &mut turn);
+        run.system_variables();
         let mut accepts = BTreeSet::new();
         let mut guarded: BTreeMap<Arc<str>, String> = BTreeMap::new();
         for active in &state.configuration.0 {
@@ -299,7 +390,30 @@ fn names_for_clients(transition: &Transition) -> impl Iterator<Item = Arc<str>> 
         .map(Descriptor::text)
 }
 
-fn state_of(state: &State) -> Result<&ChartState, Fault> {
+/// What SCXML tells of an event: fields that came with it, else what is known of its sender.
+fn event_fields(event: &Event, arrival: &Arrival, before: &ChartState, own: &Address) -> EventFields {
+    let given = |name: &str| arrival.fields.as_ref().and_then(|fields| fields.field(name)).cloned();
+    let origin = match &event.sender {
+        Sender::Instance(address) => Some(address),
+        Sender::Timer => Some(own),
+        _ => None,
+    };
+    let invocations = before.session.as_deref().map_or(&[][..], |session| &session.invocations);
+    let invokeid = arrival.from.and_then(|at| invocations.get(at)).map(|one| Value::String(one.id.clone()));
+    let known_origin = origin.map(|address| Value::from(format!("{SESSION_PREFIX}{address}").as_str()));
+    EventFields {
+        kind: match &event.sender {
+            Sender::System => "platform",
+            _ => "external",
+        },
+        sendid: given("sendid").unwrap_or_default(),
+        origin: given("origin").or(known_origin).unwrap_or_default(),
+        origintype: given("origintype").or(origin.map(|_| Value::from(PROCESSOR))).unwrap_or_default(),
+        invokeid: given("invokeid").or(invokeid).unwrap_or_default(),
+    }
+}
+
+pub(crate) fn state_of(state: &State) -> Result<&ChartState, Fault> {
     state
         .downcast_ref::<ChartState>()
         .ok_or_else(|| fault(FaultCode::State, "the state is not that of a chart".into(), ""))

@@ -2,7 +2,8 @@
 //!
 //! It refuses to know how it was written. Its one invariant: it never changes, and every index in it is valid.
 
-use crate::code::{Action, Formula, Guard, StateIndex};
+use crate::code::{Action, Formula, Guard, Payload, StateIndex};
+use crate::invoke::Invoke;
 use crate::model::{Descriptor, StateKind, Unhandled};
 use crate::shape::Shape;
 use crate::value::Value;
@@ -33,6 +34,31 @@ pub struct Chart {
     pub(crate) unhandled: Unhandled,
     /// Does any content look at the data of events?
     pub(crate) reads_event: bool,
+    /// The recommendation's rules, where the chart was written in SCXML.
+    pub(crate) rules: Option<Rules>,
+    /// Charts written inside of this one, to be invoked.
+    pub(crate) inline: Box<[Arc<Chart>]>,
+    /// Is a turn stored and restored before each microstep? Only to show that it could be.
+    pub(crate) restless: bool,
+}
+
+/// What is otherwise in SCXML: errors are events, data are variables.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    /// `_name`.
+    pub(crate) name: Value,
+    /// Does data get its first value when its state is entered?
+    pub(crate) late: bool,
+    /// In document order.
+    pub(crate) data: Box<[Datum]>,
+}
+
+/// A data item.
+#[derive(Debug, Clone)]
+pub(crate) struct Datum {
+    pub(crate) id: Arc<str>,
+    pub(crate) state: StateIndex,
+    pub(crate) value: Option<Formula>,
 }
 
 /// A state of a compiled chart.
@@ -62,6 +88,11 @@ pub(crate) struct State {
     pub(crate) exit: Box<[Action]>,
     pub(crate) after: Box<[After]>,
     pub(crate) output: Option<Formula>,
+    /// SCXML's output.
+    pub(crate) donedata: Option<Payload>,
+    pub(crate) invokes: Box<[Invoke]>,
+    /// What the author calls it, if anything.
+    pub(crate) id: Option<Arc<str>>,
     /// The event that its end raises.
     pub(crate) done: Arc<str>,
     /// What it or an ancestor below the machine says.

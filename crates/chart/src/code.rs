@@ -8,6 +8,8 @@ use crate::value::{Key, Value};
 use everstate_kernel::Span;
 use std::sync::Arc;
 
+pub(crate) use crate::dispatch::{Dispatch, Each, Location, Note, Payload, Set};
+
 /// The number of a state in document order; the machine itself is 0.
 pub(crate) type StateIndex = u16;
 
@@ -27,6 +29,18 @@ pub(crate) enum Formula {
     Code(Code),
     List(Vec<Formula>),
     Map(Vec<(Key, Formula)>),
+}
+
+impl Formula {
+    /// Everything in it that is computed.
+    pub(crate) fn visit(&self, visit: &mut dyn FnMut(&Code)) {
+        match self {
+            Formula::Literal(_) => {}
+            Formula::Code(code) => visit(code),
+            Formula::List(items) => items.iter().for_each(|item| item.visit(visit)),
+            Formula::Map(entries) => entries.iter().for_each(|(_, item)| item.visit(visit)),
+        }
+    }
 }
 
 /// Text with holes.
@@ -76,6 +90,23 @@ pub(crate) enum Action {
     Foreach(Box<Foreach>),
     /// A named list of actions of the chart.
     Named(u16),
+    /// A block of SCXML's: an error ends the block and becomes an event; the turn goes on.
+    Block(Vec<Action>),
+    /// SCXML's `assign`.
+    Set(Box<Set>),
+    /// SCXML's `send`.
+    Dispatch(Box<Dispatch>),
+    /// SCXML's `cancel`: of all delayed sends with that id.
+    Recall(Template),
+    /// SCXML's `log`.
+    Note(Box<Note>),
+    /// SCXML's `foreach`, whose variables are data like any other.
+    Each(Box<Each>),
+    /// A mistake that is met when it is come to.
+    Mistake {
+        message: Arc<str>,
+        place: Arc<str>,
+    },
 }
 
 /// An event to be sent. `place` is for faults that are no expression's.
@@ -126,6 +157,8 @@ impl Action {
                 then.iter().chain(otherwise).for_each(|action| action.walk(visit));
             }
             Action::Foreach(each) => each.body.iter().for_each(|action| action.walk(visit)),
+            Action::Each(each) => each.body.iter().for_each(|action| action.walk(visit)),
+            Action::Block(block) => block.iter().for_each(|action| action.walk(visit)),
             _ => {}
         }
     }

@@ -5,7 +5,7 @@
 //! equal charts.
 
 use crate::chart::{After, Chart, Declared, Enter, Plan, State, Transition, TransitionIndex};
-use crate::code::{Action, Code, Delay, Formula, Guard, Part, StateIndex, Template};
+use crate::code::{Action, Code, Delay, Guard, Location, Part, StateIndex, Template};
 use crate::configuration::{EntrySet, domain};
 use crate::model::{Descriptor, Model, ModelState, ModelTransition, Reach, StateKind, Trigger};
 use everstate_kernel::Span;
@@ -38,6 +38,9 @@ pub(crate) fn compile(name: &str, model: Model, names: Vec<(Arc<str>, StateIndex
         declared: declared.into_boxed_slice(),
         unhandled: model.unhandled,
         reads_event,
+        rules: model.rules,
+        inline: model.inline.into_boxed_slice(),
+        restless: false,
     };
     let plans: Vec<Plan> = chart.transitions.iter().map(|transition| plan(&chart, transition)).collect();
     for (transition, plan) in chart.transitions.iter_mut().zip(plans) {
@@ -171,6 +174,9 @@ impl Compiler {
             exit: state.exit.clone().into_boxed_slice(),
             after: after.into_boxed_slice(),
             output: state.output.clone(),
+            donedata: state.donedata.clone(),
+            invokes: state.invokes.clone().into_boxed_slice(),
+            id: state.has_id.then(|| Arc::from(state.id.as_str())),
             done: done_name(model, at),
             unhandled: unhandled_above(model, at),
             description: state.description.clone(),
@@ -229,7 +235,16 @@ fn reads_event(model: &Model) -> bool {
     for state in &model.states {
         actions(&state.entry, &mut code);
         actions(&state.exit, &mut code);
-        state.output.iter().for_each(|output| formula(output, &mut code));
+        state.output.iter().for_each(|output| output.visit(&mut code));
+        state.donedata.iter().for_each(|payload| payload.visit(&mut code));
+        for invoke in &state.invokes {
+            invoke.visit(&mut code);
+            actions(&invoke.finalize, &mut code);
+            invoke.kind.iter().for_each(|text| template(text, &mut code));
+            if let crate::invoke::Source::Definition(text) = &invoke.source {
+                template(text, &mut code);
+            }
+        }
         for one in state.transitions.iter().chain(&state.initial) {
             actions(&one.actions, &mut code);
             one.guard.iter().for_each(|guard| guards(guard, &mut code));
@@ -248,12 +263,14 @@ fn guards(guard: &Guard, visit: &mut dyn FnMut(&Code)) {
     });
 }
 
-fn formula(one: &Formula, visit: &mut dyn FnMut(&Code)) {
-    match one {
-        Formula::Literal(_) => {}
-        Formula::Code(code) => visit(code),
-        Formula::List(items) => items.iter().for_each(|item| formula(item, visit)),
-        Formula::Map(entries) => entries.iter().for_each(|(_, item)| formula(item, visit)),
+fn location(one: &Location, visit: &mut dyn FnMut(&Code)) {
+    one.steps.iter().for_each(visit);
+}
+
+fn delay_text(delay: &Option<Delay>) -> Option<&Template> {
+    match delay {
+        Some(Delay::Text(text)) => Some(text),
+        _ => None,
     }
 }
 
@@ -270,22 +287,32 @@ fn template(one: &Template, visit: &mut dyn FnMut(&Code)) {
 fn actions(list: &[Action], visit: &mut dyn FnMut(&Code)) {
     for action in list {
         action.walk(&mut |action| match action {
-            Action::Assign(fields) => fields.iter().for_each(|(_, one)| formula(one, visit)),
+            Action::Assign(fields) => fields.iter().for_each(|(_, one)| one.visit(visit)),
             Action::Raise { event, data } => {
                 template(event, visit);
-                formula(data, visit);
+                data.visit(visit);
             }
             Action::Send(send) => {
-                let delay = match &send.delay {
-                    Some(Delay::Text(text)) => Some(text),
-                    _ => None,
-                };
-                let texts = [Some(&send.event), send.to.as_ref(), send.id.as_ref(), delay];
+                let texts = [Some(&send.event), send.to.as_ref(), send.id.as_ref(), delay_text(&send.delay)];
                 texts.into_iter().flatten().for_each(|text| template(text, visit));
-                formula(&send.data, visit);
+                send.data.visit(visit);
             }
-            Action::Cancel(text) | Action::Log(text) => template(text, visit),
-            Action::Reply(value) => formula(value, visit),
+            Action::Dispatch(send) => {
+                let texts = [&send.event, &send.target, &send.processor].map(Option::as_ref);
+                let texts = texts.into_iter().chain([delay_text(&send.delay)]);
+                texts.flatten().for_each(|text| template(text, visit));
+                send.payload.visit(visit);
+                send.id_location.iter().for_each(|one| location(one, visit));
+            }
+            Action::Set(set) => {
+                location(&set.location, visit);
+                set.value.visit(visit);
+            }
+            Action::Note(note) => note.value.iter().for_each(|value| value.visit(visit)),
+            Action::Each(each) => each.over.visit(visit),
+            Action::Block(_) | Action::Mistake { .. } => {}
+            Action::Cancel(text) | Action::Log(text) | Action::Recall(text) => template(text, visit),
+            Action::Reply(value) => value.visit(visit),
             Action::If { guard, .. } => guards(guard, visit),
             Action::Foreach(each) => visit(&each.over),
             Action::Named(_) => {}

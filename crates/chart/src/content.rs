@@ -6,7 +6,7 @@
 use crate::behaviour::json_of;
 use crate::code::{Action, Code, Delay, Foreach, Formula, Guard, Part, Send, Template};
 use crate::expression::{EvaluationError, EventMeta, Scope};
-use crate::run::Run;
+use crate::run::{Raised, Run};
 use crate::value::{Key, Map, VALUE_DEPTH_MAX, Value};
 use everstate_kernel::limits::{EFFECTS_MAX, EVENT_NAME_BYTES_MAX};
 use everstate_kernel::{Address, Effect, Fault, FaultCode, Json};
@@ -34,15 +34,7 @@ impl Run<'_> {
             Action::Raise { event, data } => {
                 let event = self.text(event)?;
                 let data = self.value(data)?;
-                if self.queue.len() >= RAISED_MAX {
-                    return Err(Fault {
-                        code: FaultCode::Limit,
-                        message: format!("the turn raises more than {RAISED_MAX} events"),
-                        place: String::new(),
-                    });
-                }
-                self.queue.push_back((event, data));
-                Ok(())
+                self.queued(Raised { name: event, data, platform: false, sendid: None })
             }
             Action::Send(send) => self.send(send),
             Action::Cancel(id) => {
@@ -59,7 +51,7 @@ impl Run<'_> {
                 self.effect(Effect::Log(text.to_string()), "log")
             }
             Action::If { guard, then, otherwise } => {
-                let branch = if self.holds(guard)? { then } else { otherwise };
+                let branch = if self.condition(guard)? { then } else { otherwise };
                 self.act(branch)
             }
             Action::Foreach(each) => self.foreach(each),
@@ -70,6 +62,35 @@ impl Run<'_> {
                 self.frame = frame;
                 Ok(())
             }
+            Action::Block(actions) => self.block(actions).map(|_| ()),
+            Action::Set(set) => self.set(set),
+            Action::Dispatch(send) => self.dispatch(send),
+            Action::Recall(id) => self.recall(id),
+            Action::Note(note) => self.note(note),
+            Action::Each(each) => self.each(each),
+            Action::Mistake { message, place } => Err(action_fault(message.to_string(), place)),
+        }
+    }
+
+    /// Puts an event on the internal queue.
+    pub(crate) fn queued(&mut self, raised: Raised) -> Result<(), Fault> {
+        if self.queue.len() >= RAISED_MAX {
+            let message = format!("the turn raises more than {RAISED_MAX} events");
+            return Err(Fault { code: FaultCode::Limit, message, place: String::new() });
+        }
+        self.queue.push_back(raised);
+        Ok(())
+    }
+
+    /// Is the guard true? In SCXML one that fails is not, and its failing becomes an event.
+    #[inline]
+    pub(crate) fn condition(&mut self, guard: &Guard) -> Result<bool, Fault> {
+        match self.holds(guard) {
+            Err(fault) if self.chart.rules.is_some() => {
+                self.raise_error("error.execution", fault, None)?;
+                Ok(false)
+            }
+            result => result,
         }
     }
 
@@ -108,7 +129,13 @@ impl Run<'_> {
             None => None,
             Some(to) => {
                 let text = self.text(to)?;
-                Some(Address::parse(&text).map_err(|error| action_fault(error.to_string(), &send.place))?)
+                match text.starts_with('#') {
+                    true => self.linked(&text, &send.place)?,
+                    false => {
+                        let address = Address::parse(&text);
+                        Some(address.map_err(|error| action_fault(error.to_string(), &send.place))?)
+                    }
+                }
             }
         };
         let value = self.value(&send.data)?;
@@ -132,6 +159,14 @@ impl Run<'_> {
             }
         };
         self.effect(Effect::SetTimer { name, delay, to, event, data }, &send.place)
+    }
+
+    /// The parent or an invoked machine by its id, as SCXML writes them: `#_parent`, `#_ID`.
+    fn linked(&self, target: &str, place: &str) -> Result<Option<Address>, Fault> {
+        match self.receiver(target) {
+            Ok(receiver) => Ok(receiver.address),
+            Err(_) => Err(action_fault(format!("nobody is at {target:?}"), place)),
+        }
     }
 
     fn foreach(&mut self, each: &Foreach) -> Result<(), Fault> {
@@ -230,7 +265,7 @@ impl Run<'_> {
 
     /// A value that was put together may be one level deeper than its parts. In a loop that would add up to what
     /// recursion cannot follow any more.
-    fn not_too_deep(&mut self, value: Value) -> Result<Value, Fault> {
+    pub(crate) fn not_too_deep(&mut self, value: Value) -> Result<Value, Fault> {
         if value.nests_within(VALUE_DEPTH_MAX) {
             return Ok(value);
         }
@@ -239,7 +274,7 @@ impl Run<'_> {
     }
 
     /// A text with its holes filled.
-    fn text(&mut self, template: &Template) -> Result<Arc<str>, Fault> {
+    pub(crate) fn text(&mut self, template: &Template) -> Result<Arc<str>, Fault> {
         let parts = match template {
             Template::Fixed(text) => return Ok(text.clone()),
             Template::Parts(parts) => parts,
@@ -264,7 +299,7 @@ impl Run<'_> {
         Ok(Arc::from(text))
     }
 
-    fn evaluate(&mut self, code: &Code) -> Result<Value, Fault> {
+    pub(crate) fn evaluate(&mut self, code: &Code) -> Result<Value, Fault> {
         self.within_scope(code, |code, scope, cost| code.expression.evaluate(scope, cost))
     }
 
@@ -299,7 +334,7 @@ impl Run<'_> {
         })
     }
 
-    fn exhausted(&self, place: &str) -> Fault {
+    pub(crate) fn exhausted(&self, place: &str) -> Fault {
         let message =
             "the turn's actions and expressions cost more than the limit; loop over less".to_owned();
         Fault { code: FaultCode::Limit, message, place: place.to_owned() }

@@ -42,6 +42,27 @@ fn bounded(milliseconds: Option<u64>, text: &str) -> Result<Span, String> {
     }
 }
 
+/// Reads a length of time as SCXML writes it (`1.5s`, `500ms`, `.5s`), or as everywhere else here.
+pub(crate) fn parse_scxml(text: &str) -> Result<Span, String> {
+    let trimmed = text.trim();
+    let digits = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(digits);
+    let Some((whole, fraction)) = number.split_once('.') else { return parse(text) };
+    let factor = UNITS.iter().find(|(known, _)| *known == unit).map(|(_, factor)| *factor);
+    let what = || format!("not a length of time: {text:?}; write such as 500ms, 1.5s, 2m, 1h, 1d");
+    // Fractions below a millisecond are cut off; twelve digits tell more than that.
+    let fraction =
+        fraction.get(..fraction.len().min(12)).filter(|all| all.bytes().all(|c| c.is_ascii_digit()));
+    let (Some(factor), Some(fraction)) = (factor, fraction) else { return Err(what()) };
+    if whole.is_empty() && fraction.is_empty() {
+        return Err(what());
+    }
+    let whole = if whole.is_empty() { Some(0) } else { whole.parse::<u64>().ok() };
+    let part = if fraction.is_empty() { 0 } else { fraction.parse::<u64>().map_err(|_| what())? };
+    let part = u128::from(part) * u128::from(factor) / 10u128.pow(fraction.len() as u32);
+    bounded(whole.and_then(|whole| whole.checked_mul(factor)?.checked_add(part as u64)), text)
+}
+
 /// The shortest way to write a length of time.
 pub fn format(span: Span) -> String {
     let mut rest = span.0;

@@ -48,7 +48,7 @@ macro_rules! codes {
 }
 
 codes! {
-    Malformed "malformed" Error "The text is not YAML or JSON.";
+    Malformed "malformed" Error "The text is not YAML, JSON or XML.";
     TooLarge "too-large" Error "The definition goes over a limit of size, depth or count.";
     DuplicateKey "duplicate-key" Error "A key stands twice in one map; only one of them could count.";
     DuplicateState "duplicate-state" Error "Two states have the same name under one parent, or the same id.";
@@ -67,6 +67,8 @@ codes! {
     Expression "expression" Error "An expression does not parse or does not type-check.";
     UnknownState "unknown-state" Error "An expression or guard asks for a state that does not exist.";
     EventlessLoop "eventless-loop" Error "Eventless transitions without a guard that lead in a circle: every turn there would run into the limit.";
+    FailingExpression "failing-expression" Warning "An expression of an SCXML document that is none, or that can only fail: the machine is told by `error.execution` when it comes to it.";
+    Ignored "ignored" Warning "Something for other tools that is passed over here.";
     Unreachable "unreachable-state" Warning "A state that no transition leads to.";
     DeadEnd "dead-end" Warning "A state that is not final and in which nothing can happen any more.";
     Shadowed "shadowed-transition" Warning "A transition that can never fire since one before it always does.";

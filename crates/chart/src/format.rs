@@ -69,9 +69,7 @@ const fn key(name: &'static str, takes: Takes, doc: &'static str) -> Key {
 /// What happens to events that nobody takes.
 pub const UNHANDLED: &[&str] = &["reject", "ignore", "defer", "fail"];
 
-const INVOKE: Takes = Takes::Unsupported(
-    "invoked machines come with supervision; until then send an event to another machine and wait for its reply",
-);
+static INVOKE: Takes = Takes::OneOrMore(&Takes::Map(&INVOKED));
 const UNHANDLED_DOC: &str = "What happens to an event that no active state takes: `reject` (the sender is told), `ignore`, `defer` (kept until the active states change) or `fail` (a fault). The innermost active state that says something counts.";
 
 /// The whole definition.
@@ -111,6 +109,7 @@ pub static DEFINITION: Object = Object {
             "How long an event's id and outcome are remembered. Default `30d`.",
         ),
         key("retry", Takes::Map(&RETRY), "How often an event whose turn faulted is tried again."),
+        key("park", Takes::Word(PARK), PARK_DOC),
         key("unhandled", Takes::Word(UNHANDLED), UNHANDLED_DOC),
         key(
             "events",
@@ -177,6 +176,66 @@ pub static RETRY: Object = Object {
             "The wait before the second attempt, doubled before each further one. Default 100 ms.",
         ),
         key("max", Takes::Duration, "The longest wait. Default `60s`."),
+    ],
+};
+
+const PARK_DOC: &str = "What becomes of an instance when an event has faulted for good: `event` (the default; the event is a dead letter and the instance goes on) or `instance` (it takes no events until its supervisor or an operator restarts it).";
+
+/// What happens when an event has faulted for good.
+pub const PARK: &[&str] = &["event", "instance"];
+
+/// A supervisor.
+pub static SUPERVISOR: Object = Object {
+    name: "supervisor",
+    doc: "A built-in machine that starts children in order, restarts those that fail, and gives up when that happens too often. The words are those of Erlang/OTP.",
+    keys: &[
+        key("type", Takes::Word(&["supervisor"]), "Tells a supervisor from a chart."),
+        key("name", Takes::Text, "The name of the definition, as of any other."),
+        key("id", Takes::Text, "The same as `name`."),
+        key("version", Takes::Text, "Such as `v1` (the default)."),
+        key("description", Takes::Text, "For people."),
+        key("tags", Takes::OneOrMore(&Takes::Text), "Words for tools and people."),
+        key("create", Takes::Word(&["explicit", "on-demand"]), "As of any definition."),
+        key("durability", Takes::Word(&["power", "process", "none"]), "As of any definition."),
+        key("retention", Takes::Duration, "As of any definition."),
+        key(
+            "strategy",
+            Takes::Word(&["one_for_one", "one_for_all", "rest_for_one"]),
+            "Who is restarted with a child that failed: nobody else (the default), all, or those that were started after it.",
+        ),
+        key("intensity", Takes::Integer, "Restarts that are borne within the period; one more and it gives up. Default 1."),
+        key("period", Takes::Duration, "The period. Default `5s`."),
+        key("backoff", Takes::Map(&BACKOFF), "How long it waits before a restart."),
+        key("children", Takes::List(&Takes::Map(&SUPERVISED)), "In the order in which they are started; they are stopped in the reverse of it."),
+    ],
+};
+
+/// How long a supervisor waits.
+pub static BACKOFF: Object = Object {
+    name: "backoff",
+    doc: "How long a supervisor waits before it restarts a child: doubled with each failure in a row.",
+    keys: &[
+        key("initial", Takes::Duration, "The first wait. Default `100ms`."),
+        key("max", Takes::Duration, "The longest. Default `30s`."),
+        key("jitter", Takes::Integer, "Percent by which a wait may be longer or shorter. Default 20."),
+    ],
+};
+
+/// A child of a supervisor.
+pub static SUPERVISED: Object = Object {
+    name: "supervised",
+    doc: "A child of a supervisor.",
+    keys: &[
+        key("kind", Takes::Text, "The definition that it is an instance of."),
+        key("name", Takes::Text, "Its name among the children. Default: the kind."),
+        key("version", Takes::Text, "The version of its definition. Default: the greatest when it is started."),
+        key("id", Takes::Text, "The id in its address. Without it, it gets one of its own."),
+        key("data", Takes::Anything, "What it is started with."),
+        key("restart", Takes::Word(&["permanent", "transient", "temporary"]), "Restarted always (the default), when it failed, or never."),
+        key("from", Takes::Word(&["initial", "last-good"]), "Where a child that is parked by a fault begins: from its start (the default), or from its state after the last turn that did not fault."),
+        key("ready", Takes::Bool, "Whether the next child waits until this one has sent an event `ready` to its parent."),
+        key("start_deadline", Takes::Duration, "Within this time. Default `60s`."),
+        key("stop_deadline", Takes::Duration, "How long it may tidy up when it is stopped; then it is killed. Default `5s`."),
     ],
 };
 
@@ -326,6 +385,47 @@ pub static TRANSITION: Object = Object {
     ],
 };
 
+/// An invoked machine.
+pub static INVOKED: Object = Object {
+    name: "invoke",
+    doc: "A machine that is started when the state is entered (and still active when the turn ends), and stopped when it is left. It is a child of this instance; `to: '#_ID'` sends to it, `to: '#_parent'` sends from it.",
+    keys: &[
+        key(
+            "src",
+            Takes::Template,
+            "The name of its definition, or `NAME:VERSION`; without a version the greatest one.",
+        ),
+        key(
+            "id",
+            Takes::Text,
+            "What it is called here, in `#_ID` and in its events. Default: its number in the state and the state's path, such as `0.open.waiting`.",
+        ),
+        key("input", Takes::Value, "What it is started with."),
+        key(
+            "onDone",
+            TRANSITIONS,
+            "Transitions when it has ended; `event` is its output. The event is named `done.invoke.ID`.",
+        ),
+        key(
+            "onError",
+            TRANSITIONS,
+            "Transitions when it could not be started, gave up, or was stopped by somebody else. The event is named `error.invoke.ID`.",
+        ),
+        key("autoForward", Takes::Bool, "Whether it gets a copy of every event that comes from outside."),
+        key("meta", Takes::Anything, "Anything for other tools; not looked into."),
+        key(
+            "onSnapshot",
+            Takes::Unsupported("an invoked machine shows its state by the events that it sends"),
+            "Transitions on every change of the machine.",
+        ),
+        key(
+            "systemId",
+            Takes::Unsupported("send to the address of an instance, or to `#_ID`"),
+            "A name in the whole system.",
+        ),
+    ],
+};
+
 /// A guard that is more than an expression.
 pub static GUARD: Object = Object {
     name: "guard",
@@ -427,8 +527,23 @@ pub static SEND: Object = Object {
 };
 
 /// Every kind of map, in the order of the reference.
-pub static OBJECTS: &[&Object] =
-    &[&DEFINITION, &STATE, &TRANSITION, &INITIAL, &GUARD, &ACTION, &RAISE, &SEND, &EVENT, &SHAPE, &RETRY];
+pub static OBJECTS: &[&Object] = &[
+    &DEFINITION,
+    &STATE,
+    &TRANSITION,
+    &INITIAL,
+    &INVOKED,
+    &GUARD,
+    &ACTION,
+    &RAISE,
+    &SEND,
+    &EVENT,
+    &SHAPE,
+    &RETRY,
+    &SUPERVISOR,
+    &SUPERVISED,
+    &BACKOFF,
+];
 
 impl Object {
     /// The key of that name.

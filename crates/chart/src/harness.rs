@@ -38,6 +38,8 @@ impl Machine {
             instance: &self.address,
             version: &self.definition.id.version,
             incarnation: 1,
+            parent: None,
+            children: &[],
             effects: Vec::new(),
         }
     }
@@ -114,6 +116,9 @@ impl Machine {
                 }
                 Effect::CancelTimer(name) => {
                     let _ = write!(line, "cancel {name}");
+                }
+                other => {
+                    let _ = write!(line, "{other:?}");
                 }
             }
         }

@@ -4,7 +4,9 @@
 //! It refuses to know notations. Its one invariant: the states are a preorder of the tree, so that the
 //! descendants of a state are those from the next one up to its `end`.
 
-use crate::code::{Action, Formula, Guard, StateIndex};
+use crate::chart::{Chart, Rules};
+use crate::code::{Action, Formula, Guard, Payload, StateIndex};
+use crate::invoke::Invoke;
 use crate::shape::Shape;
 use crate::value::Value;
 use std::ops::Range;
@@ -25,6 +27,10 @@ pub(crate) struct Model {
     pub(crate) context: Value,
     pub(crate) events: Vec<DeclaredEvent>,
     pub(crate) unhandled: Unhandled,
+    /// Of SCXML.
+    pub(crate) rules: Option<Rules>,
+    /// Charts written inside of this one.
+    pub(crate) inline: Vec<Arc<Chart>>,
 }
 
 /// What happens to an event that nobody takes. Ordered: when regions differ, the greater one counts.
@@ -78,6 +84,10 @@ pub(crate) struct ModelState {
     pub(crate) entry: Vec<Action>,
     pub(crate) exit: Vec<Action>,
     pub(crate) output: Option<Formula>,
+    pub(crate) donedata: Option<Payload>,
+    pub(crate) invokes: Vec<Invoke>,
+    /// Is `id` the author's own?
+    pub(crate) has_id: bool,
     pub(crate) unhandled: Option<Unhandled>,
     pub(crate) description: Option<Arc<str>>,
     pub(crate) tags: Vec<Arc<str>>,

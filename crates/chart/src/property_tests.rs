@@ -150,7 +150,16 @@ fn definition(seed: u64) -> String {
 }
 
 fn turn<'a>(address: &'a Address) -> Turn<'a> {
-    Turn { now: Time(5), seed: 1, instance: address, version: "v1", incarnation: 1, effects: Vec::new() }
+    Turn {
+        now: Time(5),
+        seed: 1,
+        instance: address,
+        version: "v1",
+        incarnation: 1,
+        parent: None,
+        children: &[],
+        effects: Vec::new(),
+    }
 }
 
 /// A turn's result, with the effects it asked for.

@@ -3,19 +3,25 @@
 //! It refuses to know how states are kept and how a chart was written. Its one invariant: between microsteps the
 //! configuration is legal, and the number of microsteps of a turn is bounded.
 
-use crate::chart::{Chart, Enter, Plan, TransitionIndex};
+use crate::chart::{Chart, Datum, Enter, Plan, TransitionIndex};
 use crate::code::StateIndex;
 use crate::configuration::{Configuration, EntrySet, Memory, domain, effective_targets, remember};
+use crate::dispatch::{PROCESSOR, SESSION_PREFIX};
 use crate::expression::{Cost, InstanceMeta};
 use crate::model::StateKind;
-use crate::value::Value;
-use everstate_kernel::{Effect, Fault, FaultCode, Time};
+use crate::session::Session;
+use crate::value::{Key, Map, Value};
+use everstate_kernel::{Address, Effect, Fault, FaultCode, Time};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Microsteps of one turn. A machine that wants more is looping: real charts need fewer than ten.
 pub const MICROSTEPS_MAX: u32 = 1_000;
+
+/// Events that one turn may raise and handle. A machine that wants more is looping, such as one whose guard fails
+/// again at each error event that its failing raises.
+const ROUNDS_MAX: u32 = 10_000;
 
 /// Cost of all expressions of one turn: about 10 ms. Ten guards over ten thousand items fit.
 pub const TURN_COST_MAX: u64 = 1_000_000;
@@ -30,6 +36,43 @@ pub(crate) struct Occurrence<'a> {
     pub(crate) time: Time,
     /// Was it sent by a timer of the instance?
     pub(crate) timed: bool,
+    /// What SCXML's `_event` has besides.
+    pub(crate) fields: EventFields,
+}
+
+impl Occurrence<'_> {
+    /// The event before the first one.
+    pub(crate) fn nothing(now: Time) -> Occurrence<'static> {
+        Occurrence {
+            name: Arc::from(""),
+            data: Value::Null,
+            id: "",
+            sender: None,
+            time: now,
+            timed: false,
+            fields: EventFields::default(),
+        }
+    }
+}
+
+/// What SCXML's `_event` has besides a name and data.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EventFields {
+    pub(crate) kind: &'static str,
+    pub(crate) sendid: Value,
+    pub(crate) origin: Value,
+    pub(crate) origintype: Value,
+    pub(crate) invokeid: Value,
+}
+
+/// An event on the internal queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Raised {
+    pub(crate) name: Arc<str>,
+    pub(crate) data: Value,
+    /// Was it raised by the interpreter itself?
+    pub(crate) platform: bool,
+    pub(crate) sendid: Option<Arc<str>>,
 }
 
 /// A turn that is being made.
@@ -44,14 +87,26 @@ pub(crate) struct Run<'a> {
     pub(crate) sends: u64,
     pub(crate) current: Occurrence<'a>,
     pub(crate) effects: &'a mut Vec<Effect>,
-    pub(crate) queue: VecDeque<(Arc<str>, Value)>,
+    pub(crate) queue: VecDeque<Raised>,
     pub(crate) cost: Cost,
     pub(crate) microsteps: u32,
+    /// Raised events that were handled.
+    pub(crate) rounds: u32,
     pub(crate) locals: Vec<Value>,
     /// Where the locals of the actions that are run begin: named actions do not see those of their users.
     pub(crate) frame: usize,
     /// The final state that ended the machine; the machine itself when all its regions have ended.
     pub(crate) ended: Option<StateIndex>,
+    /// Delayed sends, invocations and the like.
+    pub(crate) session: Option<Arc<Session>>,
+    /// States entered since the last macrostep that have something to invoke.
+    pub(crate) to_invoke: SmallVec<[StateIndex; 2]>,
+    /// Who has spawned the instance.
+    pub(crate) parent: Option<&'a Address>,
+    /// Is the machine being stopped from outside?
+    pub(crate) stopping: bool,
+    /// The id of the send that an error is about.
+    pub(crate) error_sendid: Option<Arc<str>>,
 }
 
 pub(crate) type Selected = SmallVec<[TransitionIndex; 4]>;
@@ -73,36 +128,131 @@ impl Run<'_> {
         self.complete()
     }
 
-    /// Takes the current event, if any state does, and runs to completion.
-    pub(crate) fn take(&mut self) -> Result<bool, Fault> {
+    /// Takes the current event, if any state does, and runs to completion. Says whether anything has happened; `heard`
+    /// says that something has before.
+    pub(crate) fn take(&mut self, heard: bool) -> Result<bool, Fault> {
         let selected = self.select(true)?;
-        if selected.is_empty() {
+        // SCXML looks at eventless transitions after any event: their guards may ask for it.
+        if selected.is_empty() && !heard && self.chart.rules.is_none() {
             return Ok(false);
         }
-        self.microstep(&selected)?;
+        if !selected.is_empty() {
+            self.microstep(&selected)?;
+        }
         self.complete()?;
-        Ok(true)
+        Ok(heard || self.microsteps > 0 || self.rounds > 0)
     }
 
-    /// Eventless transitions first, then what was raised, until nothing is left; then, at the end, leaves.
+    /// Macrosteps until nothing is left to do; then, at the end, leaves.
     fn complete(&mut self) -> Result<(), Fault> {
+        loop {
+            self.macrostep()?;
+            if self.ended.is_some() {
+                return self.leave_everything();
+            }
+            self.invoke_entered()?;
+            if self.queue.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Eventless transitions first, then what was raised, until nothing is left.
+    fn macrostep(&mut self) -> Result<(), Fault> {
         while self.ended.is_none() {
+            if self.chart.restless {
+                crate::stored::store_and_restore(self)?;
+            }
             let mut selected = self.select(false)?;
             if selected.is_empty() {
-                let Some((name, data)) = self.queue.pop_front() else { return Ok(()) };
-                self.current = Occurrence { name, data, id: "", sender: None, time: self.now, timed: false };
+                let Some(raised) = self.queue.pop_front() else { return Ok(()) };
+                self.rounds += 1;
+                if self.rounds > ROUNDS_MAX {
+                    let message = format!("the turn handles more than {ROUNDS_MAX} raised events");
+                    return Err(Fault { code: FaultCode::Limit, message, place: String::new() });
+                }
+                self.raised(raised);
                 selected = self.select(true)?;
             }
             if !selected.is_empty() {
                 self.microstep(&selected)?;
             }
         }
-        self.leave_everything()
+        Ok(())
+    }
+
+    /// Makes a raised event the current one.
+    fn raised(&mut self, raised: Raised) {
+        let Raised { name, data, platform, sendid } = raised;
+        let fields = EventFields {
+            kind: if platform { "platform" } else { "internal" },
+            sendid: sendid.map_or(Value::Null, Value::String),
+            ..EventFields::default()
+        };
+        self.occur(Occurrence { name, data, id: "", sender: None, time: self.now, timed: false, fields });
+    }
+
+    /// Makes an event the current one.
+    pub(crate) fn occur(&mut self, occurrence: Occurrence<'_>) {
+        let Occurrence { name, data, time, timed, fields, .. } = occurrence;
+        self.current = Occurrence { name, data, id: "", sender: None, time, timed, fields };
+        self.show_event();
+    }
+
+    /// Makes `_event` of SCXML the current event.
+    pub(crate) fn show_event(&mut self) {
+        if self.chart.rules.is_none() || !self.chart.reads_event {
+            return;
+        }
+        let mut entries: Vec<(Key, Value)> =
+            self.event_fields().into_iter().map(|(name, value)| (Key::from(name), value)).collect();
+        entries.push((Key::from("data"), self.current.data.clone()));
+        if let Some(slot) = self.locals.first_mut() {
+            *slot = Value::from(Map::from_entries(entries));
+        }
+    }
+
+    pub(crate) fn event_fields(&self) -> [(&'static str, Value); 6] {
+        let fields = &self.current.fields;
+        [
+            ("name", Value::String(self.current.name.clone())),
+            ("type", Value::from(fields.kind)),
+            ("sendid", fields.sendid.clone()),
+            ("origin", fields.origin.clone()),
+            ("origintype", fields.origintype.clone()),
+            ("invokeid", fields.invokeid.clone()),
+        ]
+    }
+
+    /// The values of SCXML's system variables, in the order of [`crate::reader::SYSTEM_VARIABLES`]. Before the first
+    /// event there is none.
+    pub(crate) fn system_variables(&mut self) {
+        let Some(rules) = &self.chart.rules else { return };
+        let session = self.instance.address.as_str();
+        let location = Value::from(format!("{SESSION_PREFIX}{session}").as_str());
+        let processor = Value::from(Map::from_entries(vec![(Key::from("location"), location)]));
+        let processors = Map::from_entries(vec![
+            (Key::from(PROCESSOR), processor.clone()),
+            (Key::from("scxml"), processor),
+        ]);
+        self.locals = vec![Value::Null, rules.name.clone(), Value::from(session), Value::from(processors)];
+    }
+
+    /// Delayed sends that were due before need not be remembered: they cannot be cancelled any more.
+    pub(crate) fn forget_sent(&mut self, due: Time) {
+        let late = |session: &Session| session.pending.iter().any(|one| one.due < due);
+        if self.session.as_deref().is_some_and(late) {
+            self.session_mut().pending.retain(|one| one.due >= due);
+        }
+    }
+
+    pub(crate) fn session_mut(&mut self) -> &mut Session {
+        Arc::make_mut(self.session.get_or_insert_default())
     }
 
     /// At the end all exit actions run, innermost first. The configuration stays, for people to see where it
     /// ended.
-    fn leave_everything(&mut self) -> Result<(), Fault> {
+    pub(crate) fn leave_everything(&mut self) -> Result<(), Fault> {
         let last = self.configuration.clone();
         for state in last.0.iter().rev() {
             self.exit_actions(*state)?;
@@ -209,7 +359,7 @@ impl Run<'_> {
     fn is_enabled(&mut self, transition: TransitionIndex) -> Result<bool, Fault> {
         match &self.chart.transition(transition).guard {
             None => Ok(true),
-            Some(guard) => self.holds(guard),
+            Some(guard) => self.condition(guard),
         }
     }
 
@@ -310,6 +460,9 @@ impl Run<'_> {
     fn exit_actions(&mut self, state: StateIndex) -> Result<(), Fault> {
         let row = self.chart.state(state);
         self.act(&row.exit)?;
+        if !row.invokes.is_empty() {
+            self.cancel_invocations(state)?;
+        }
         for after in &*row.after {
             self.effect(Effect::CancelTimer(after.name.clone()), &row.path)?;
         }
@@ -330,6 +483,12 @@ impl Run<'_> {
         // A transition to the state that it stays in begins its sub-states anew, and not the state itself.
         if !self.configuration.contains(enter.state) {
             self.configuration.insert(enter.state);
+            if !row.invokes.is_empty() {
+                self.to_invoke.push(enter.state);
+            }
+            if chart.rules.as_ref().is_some_and(|rules| rules.late) {
+                self.bind_late(enter.state)?;
+            }
             for after in &*row.after {
                 let timer = Effect::SetTimer {
                     name: after.name.clone(),
@@ -364,18 +523,15 @@ impl Run<'_> {
             self.ended = Some(state);
             return Ok(());
         }
-        let output = match &chart.state(state).output {
-            Some(output) => self.value(output)?,
-            None => Value::Null,
-        };
-        self.queue.push_back((chart.state(parent).done.clone(), output));
+        let output = self.output_of(state)?;
+        self.done(parent, output)?;
         let grandparent = chart.state(parent).parent;
         if parent != 0
             && grandparent != 0
             && chart.state(grandparent).kind == StateKind::Parallel
             && self.configuration.is_in_final(chart, grandparent)
         {
-            self.queue.push_back((chart.state(grandparent).done.clone(), Value::Null));
+            self.done(grandparent, Value::Null)?;
         }
         if chart.state(0).kind == StateKind::Parallel && self.configuration.is_in_final(chart, 0) {
             self.ended = Some(0);
@@ -386,9 +542,77 @@ impl Run<'_> {
     /// The output of a machine that has ended.
     pub(crate) fn output(&mut self, ended: StateIndex) -> Result<Value, Fault> {
         let chart = self.chart;
+        if chart.rules.is_some() {
+            return self.output_of(ended);
+        }
         match chart.state(ended).output.as_ref().or(chart.state(0).output.as_ref()) {
             Some(output) => self.value(output),
             None => Ok(Value::Null),
         }
+    }
+
+    /// What comes with the event that a final state raises.
+    fn output_of(&mut self, state: StateIndex) -> Result<Value, Fault> {
+        let row = self.chart.state(state);
+        let Some(payload) = &row.donedata else {
+            return row.output.as_ref().map_or(Ok(Value::Null), |output| self.value(output));
+        };
+        match self.payload(payload) {
+            Err(fault) => {
+                self.raise_error("error.execution", fault, None)?;
+                Ok(Value::Null)
+            }
+            output => output,
+        }
+    }
+
+    fn done(&mut self, state: StateIndex, data: Value) -> Result<(), Fault> {
+        let name = self.chart.state(state).done.clone();
+        self.queued(Raised { name, data, platform: true, sendid: None })
+    }
+
+    /// Gives all data its first value, or only that of the machine itself when binding is late.
+    pub(crate) fn bind(&mut self, given: &Value) -> Result<(), Fault> {
+        let chart = self.chart;
+        let Some(rules) = &chart.rules else { return Ok(()) };
+        let entries = rules.data.iter().map(|datum| (Key::from(&*datum.id), Value::Null));
+        self.context = Value::from(Map::from_entries(entries.collect()));
+        for datum in rules.data.iter().filter(|datum| !rules.late || datum.state == 0) {
+            let outer = if datum.state == 0 { given.field(&datum.id).cloned() } else { None };
+            self.bind_one(datum, outer)?;
+        }
+        Ok(())
+    }
+
+    fn bind_one(&mut self, datum: &Datum, outer: Option<Value>) -> Result<(), Fault> {
+        let value = match (outer, &datum.value) {
+            (Some(value), _) => value,
+            (None, None) => return Ok(()),
+            (None, Some(formula)) => match self.value(formula) {
+                Ok(value) => value,
+                Err(fault) => return self.raise_error("error.execution", fault, None),
+            },
+        };
+        if let Value::Map(map) = &mut self.context {
+            Arc::make_mut(map).insert(Key::from(&*datum.id), value);
+        }
+        Ok(())
+    }
+
+    /// Gives the data of a state its first value when the state is entered for the first time.
+    fn bind_late(&mut self, state: StateIndex) -> Result<(), Fault> {
+        let chart = self.chart;
+        let Some(rules) = &chart.rules else { return Ok(()) };
+        if state == 0 || rules.data.iter().all(|datum| datum.state != state) {
+            return Ok(());
+        }
+        let bound = &mut self.session_mut().bound;
+        let Err(at) = bound.binary_search(&state) else { return Ok(()) };
+        bound.insert(at, state);
+        rules
+            .data
+            .iter()
+            .filter(|datum| datum.state == state)
+            .try_for_each(|datum| self.bind_one(datum, None))
     }
 }

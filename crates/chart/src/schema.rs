@@ -17,7 +17,7 @@ pub fn schema() -> String {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://everstate.dev/schema/definition.json",
         "title": "Everstate definition",
-        "$ref": "#/$defs/definition",
+        "anyOf": [{"$ref": "#/$defs/definition"}, {"$ref": "#/$defs/supervisor"}],
         "$defs": definitions,
     });
     let mut text = serde_json::to_string_pretty(&whole).unwrap_or_default();

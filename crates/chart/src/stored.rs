@@ -3,17 +3,21 @@
 //! It refuses to know events. Its one invariant: what `encode` writes, `decode` of the same chart reads back to
 //! an equal state; any other bytes give an error, never a panic.
 //!
-//! The bytes, all numbers as LEB128: version 1; flags (1 = ended); the number of active leaves and each leaf; the
+//! The bytes, all numbers as LEB128: version 1; flags (1 = ended, 2 = with a session); the program, if with a
+//! session; the number of active leaves and each leaf; the
 //! number of histories that remember, and for each its number, how many states, and the states; delayed sends made;
-//! the context.
+//! the context; delayed sends, invocations and states with bound data, if with a session.
 
 use crate::chart::Chart;
 use crate::code::StateIndex;
 use crate::configuration::{Configuration, Memory};
 use crate::model::StateKind;
+use crate::run::{Raised, Run};
+use crate::session::{Invocation, Pending, Program, Session};
 use crate::value::Value;
-use everstate_kernel::Labels;
+use everstate_kernel::{Address, Fault, FaultCode, Labels, Time};
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// The state of an instance.
 #[derive(Debug, Clone)]
@@ -24,10 +28,22 @@ pub(crate) struct ChartState {
     pub(crate) sends: u64,
     pub(crate) ended: bool,
     pub(crate) labels: Labels,
+    pub(crate) session: Option<Arc<Session>>,
+}
+
+impl ChartState {
+    /// The chart that the instance runs, of a definition whose chart is `main`.
+    pub(crate) fn chart<'a>(&'a self, main: &'a Chart) -> Result<&'a Chart, Fault> {
+        let Some(session) = &self.session else { return Ok(main) };
+        let fault =
+            |what: &str| Fault { code: FaultCode::State, message: what.to_owned(), place: String::new() };
+        session.program.chart(main).map_err(fault)
+    }
 }
 
 const VERSION: u64 = 1;
 const ENDED: u64 = 1;
+const SESSION: u64 = 2;
 
 /// The labels of a configuration; shared when there is but one active leaf.
 pub(crate) fn labels(chart: &Chart, configuration: &Configuration) -> Labels {
@@ -42,7 +58,13 @@ pub(crate) fn labels(chart: &Chart, configuration: &Configuration) -> Labels {
 pub(crate) fn encode(chart: &Chart, state: &ChartState) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
     write(&mut out, VERSION);
-    write(&mut out, if state.ended { ENDED } else { 0 });
+    let session = state.session.as_deref().filter(|session| !session.is_empty());
+    write(&mut out, u64::from(state.ended) * ENDED + u64::from(session.is_some()) * SESSION);
+    // What the instance runs comes before what only means something in it.
+    if let Some(session) = session {
+        write_program(&mut out, &session.program);
+    }
+    let chart = state.chart(chart).unwrap_or(chart);
     write(&mut out, state.configuration.leaves(chart).count() as u64);
     for leaf in state.configuration.leaves(chart) {
         write(&mut out, u64::from(leaf));
@@ -55,6 +77,9 @@ pub(crate) fn encode(chart: &Chart, state: &ChartState) -> Vec<u8> {
     }
     write(&mut out, state.sends);
     state.context.encode(&mut out);
+    if let Some(session) = session {
+        write_session(&mut out, session);
+    }
     out
 }
 
@@ -65,9 +90,14 @@ pub(crate) fn decode(chart: &Chart, mut bytes: &[u8]) -> Result<ChartState, &'st
         return Err("stored state is of an unknown version");
     }
     let flags = read(input)?;
-    if flags > ENDED {
+    if flags > ENDED + SESSION {
         return Err("stored state has unknown flags");
     }
+    let mut session = Session::default();
+    if flags & SESSION != 0 {
+        session.program = read_program(input)?;
+    }
+    let chart = session.program.chart(chart)?;
     let leaves = read_states(chart, input)?;
     let configuration = Configuration::of_leaves(chart, &leaves)
         .ok_or("stored active states are none the chart can be in")?;
@@ -87,11 +117,18 @@ pub(crate) fn decode(chart: &Chart, mut bytes: &[u8]) -> Result<ChartState, &'st
     }
     let sends = read(input)?;
     let context = Value::decode(input).map_err(|_| "stored context is malformed")?;
+    let labels = labels(chart, &configuration);
+    if flags & SESSION != 0 {
+        read_session(input, &mut session)?;
+        if session.is_empty() {
+            return Err("stored state says twice that there is nothing to say");
+        }
+    }
     if !input.is_empty() {
         return Err("stored state has something behind its end");
     }
-    let labels = labels(chart, &configuration);
-    Ok(ChartState { configuration, memory, context, sends, ended: flags & ENDED != 0, labels })
+    let session = (flags & SESSION != 0).then(|| Arc::new(session));
+    Ok(ChartState { configuration, memory, context, sends, ended: flags & ENDED != 0, labels, session })
 }
 
 /// A history stands for states of its parent that can be active together.
@@ -149,6 +186,172 @@ fn read_states(chart: &Chart, input: &mut &[u8]) -> Result<SmallVec<[StateIndex;
         states.push(state);
     }
     Ok(states)
+}
+
+fn write_program(out: &mut Vec<u8>, program: &Program) {
+    match program {
+        Program::Main => write(out, 0),
+        Program::Inline(path) => {
+            write(out, 1);
+            write_path(out, path);
+        }
+        Program::Document(text, _, path) => {
+            write(out, 2);
+            write_text(out, text);
+            write_path(out, path);
+        }
+    }
+}
+
+fn read_program(input: &mut &[u8]) -> Result<Program, &'static str> {
+    let unknown = "stored state is of an unknown chart";
+    match read(input)? {
+        0 => Ok(Program::Main),
+        1 => Ok(Program::Inline(read_path(input)?)),
+        2 => {
+            let text = read_text(input)?;
+            let definition = crate::reader::read_inline(&text).definition;
+            let chart = definition.ok_or(unknown)?.chart;
+            Ok(Program::Document(text, chart, read_path(input)?))
+        }
+        _ => Err(unknown),
+    }
+}
+
+fn write_path(out: &mut Vec<u8>, path: &[u16]) {
+    write(out, path.len() as u64);
+    path.iter().for_each(|at| write(out, u64::from(*at)));
+}
+
+fn read_path(input: &mut &[u8]) -> Result<Vec<u16>, &'static str> {
+    let count = read(input)?;
+    if count > input.len() as u64 {
+        return Err("stored state is cut short");
+    }
+    let step = |_| u16::try_from(read(input)?).map_err(|_| "stored state is of an unknown chart");
+    (0..count).map(step).collect()
+}
+
+fn write_session(out: &mut Vec<u8>, session: &Session) {
+    write(out, session.pending.len() as u64);
+    for one in &session.pending {
+        write_text(out, &one.sendid);
+        write(out, one.number);
+        write(out, one.due.0 as u64);
+    }
+    write(out, session.invocations.len() as u64);
+    for one in &session.invocations {
+        write_text(out, &one.id);
+        write_text(out, &one.name);
+        write_text(out, one.address.as_str());
+        write(out, u64::from(one.state));
+        write(out, u64::from(one.number));
+        write(out, u64::from(one.cancelled));
+    }
+    write(out, session.bound.len() as u64);
+    session.bound.iter().for_each(|state| write(out, u64::from(*state)));
+}
+
+fn read_session(input: &mut &[u8], session: &mut Session) -> Result<(), &'static str> {
+    let unknown = "stored state is unknown";
+    for _ in 0..read(input)? {
+        let (sendid, number) = (read_text(input)?, read(input)?);
+        session.pending.push(Pending { sendid, number, due: Time(read(input)? as i64) });
+    }
+    for _ in 0..read(input)? {
+        let (id, name) = (read_text(input)?, read_text(input)?);
+        let address = Address::parse(&read_text(input)?).map_err(|_| "stored address is malformed")?;
+        let state = StateIndex::try_from(read(input)?).map_err(|_| unknown)?;
+        let number = u16::try_from(read(input)?).map_err(|_| unknown)?;
+        let cancelled = read(input)? == 1;
+        session.invocations.push(Invocation { id, name, address, state, number, cancelled });
+    }
+    for _ in 0..read(input)? {
+        let state = StateIndex::try_from(read(input)?).map_err(|_| unknown)?;
+        if session.bound.last().is_some_and(|last| *last >= state) {
+            return Err("stored states are not in order");
+        }
+        session.bound.push(state);
+    }
+    Ok(())
+}
+
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    write(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn read_text(input: &mut &[u8]) -> Result<Arc<str>, &'static str> {
+    let short = "stored state is cut short";
+    let length = usize::try_from(read(input)?).map_err(|_| short)?;
+    let (text, rest) = input.split_at_checked(length).ok_or(short)?;
+    *input = rest;
+    std::str::from_utf8(text).map(Arc::from).map_err(|_| "stored text is not UTF-8")
+}
+
+/// Stores a turn in the middle, and goes on with what was restored. It shows that nothing is carried from one
+/// microstep to the next but what could be stored.
+pub(crate) fn store_and_restore(run: &mut Run<'_>) -> Result<(), Fault> {
+    let chart = run.chart;
+    let wrong = |what: &str| Fault { code: FaultCode::State, message: what.to_owned(), place: String::new() };
+    let program = run.session.as_ref().map_or(Program::Main, |session| session.program.clone());
+    // The chart that runs is at hand; what it is inside of need not be.
+    let session = run.session.as_deref().map(|session| Session { program: Program::Main, ..session.clone() });
+    let state = ChartState {
+        configuration: std::mem::take(&mut run.configuration),
+        memory: std::mem::take(&mut run.memory),
+        context: std::mem::take(&mut run.context),
+        sends: run.sends,
+        ended: false,
+        labels: Labels::from([]),
+        session: session.map(Arc::new),
+    };
+    let mut rest = Vec::new();
+    write(&mut rest, run.queue.len() as u64);
+    for raised in run.queue.drain(..) {
+        write_text(&mut rest, &raised.name);
+        raised.data.encode(&mut rest);
+        write(&mut rest, u64::from(raised.platform));
+        raised.sendid.map_or(Value::Null, Value::String).encode(&mut rest);
+    }
+    write(&mut rest, run.locals.len() as u64);
+    run.locals.drain(..).for_each(|value| value.encode(&mut rest));
+    write_text(&mut rest, &run.current.name);
+    std::mem::take(&mut run.current.data).encode(&mut rest);
+    write(&mut rest, run.to_invoke.len() as u64);
+    run.to_invoke.drain(..).for_each(|state| write(&mut rest, u64::from(state)));
+
+    let restored = decode(chart, &encode(chart, &state)).map_err(wrong)?;
+    run.configuration = restored.configuration;
+    run.memory = restored.memory;
+    run.context = restored.context;
+    run.sends = restored.sends;
+    let kept = restored.session.map(Arc::unwrap_or_clone).unwrap_or_default();
+    run.session = Some(Arc::new(Session { program, ..kept }));
+    let input = &mut &rest[..];
+    let value = |input: &mut &[u8]| Value::decode(input).map_err(|_| "stored value is malformed");
+    let mut restore = || -> Result<(), &'static str> {
+        for _ in 0..read(input)? {
+            let name = read_text(input)?;
+            let data = value(input)?;
+            let platform = read(input)? == 1;
+            let sendid = match value(input)? {
+                Value::String(text) => Some(text),
+                _ => None,
+            };
+            run.queue.push_back(Raised { name, data, platform, sendid });
+        }
+        for _ in 0..read(input)? {
+            run.locals.push(value(input)?);
+        }
+        run.current.name = read_text(input)?;
+        run.current.data = value(input)?;
+        for _ in 0..read(input)? {
+            run.to_invoke.push(read(input)? as StateIndex);
+        }
+        Ok(())
+    };
+    restore().map_err(wrong)
 }
 
 fn write(out: &mut Vec<u8>, mut number: u64) {

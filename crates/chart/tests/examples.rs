@@ -41,8 +41,16 @@ fn a_closed_incident_is_only_reopened_by_work() {
     let kinds = chart.events();
     assert_eq!(kinds.len(), 13);
     let address = Address::parse("incidents/1").expect("an address");
-    let turn =
-        || Turn { now: Time(0), seed: 0, instance: &address, version: "v1", incarnation: 1, effects: vec![] };
+    let turn = || Turn {
+        now: Time(0),
+        seed: 0,
+        instance: &address,
+        version: "v1",
+        incarnation: 1,
+        parent: None,
+        children: &[],
+        effects: vec![],
+    };
     let event = |name: &str| Event {
         id: EventId::parse("e").expect("an id"),
         name: name.into(),

@@ -3,9 +3,11 @@
 //! It refuses to leave anything out: every field is there in every document, `null` or empty when there is nothing,
 //! numbers are numbers, times are RFC 3339 in UTC. Names are those of the API. Fields stand in alphabetical order.
 
+use crate::commands::tree::Node;
 use buffa_types::google::protobuf::{Timestamp, Value};
 use everstate_client::api;
 use everstate_client::api::explain_instance_response::Verdict;
+use everstate_client::api::instance::Status;
 use everstate_client::api::outcome::Code;
 use everstate_client::{json as wire_json, rfc3339};
 use serde_json::{Value as Json, json};
@@ -24,6 +26,37 @@ pub(crate) fn instance(instance: &api::Instance) -> Json {
         "incarnation": instance.incarnation,
         "timers": instance.timers.iter().map(timer).collect::<Vec<_>>(),
         "waiting_events": instance.waiting_events,
+        "status": standing(instance),
+        "status_reason": instance.status_reason,
+        "parent": instance.parent,
+        "children": instance.children.iter().map(|child| json!({
+            "name": child.name,
+            "address": child.address,
+            "stopping": child.stopping,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// The word for how an instance stands.
+pub(crate) fn standing(instance: &api::Instance) -> &'static str {
+    match instance.status.as_known() {
+        Some(Status::STATUS_ACTIVE) => "active",
+        Some(Status::STATUS_FINAL) => "final",
+        Some(Status::STATUS_PARKED) => "parked",
+        Some(Status::STATUS_STOPPED) => "stopped",
+        Some(Status::STATUS_GAVE_UP) => "gave-up",
+        _ => "unknown",
+    }
+}
+
+pub(crate) fn tree(node: &Node) -> Json {
+    json!({
+        "name": node.name,
+        "address": node.address,
+        "stopping": node.stopping,
+        "instance": node.instance.as_ref().map(instance),
+        "children": node.children.iter().map(tree).collect::<Vec<_>>(),
+        "cut": node.cut,
     })
 }
 
@@ -114,6 +147,7 @@ pub(crate) fn verdict(explanation: &api::ExplainInstanceResponse) -> &'static st
         Some(Verdict::VERDICT_DONE) => "done",
         Some(Verdict::VERDICT_STUCK) => "stuck",
         Some(Verdict::VERDICT_RETRYING) => "retrying",
+        Some(Verdict::VERDICT_PARKED) => "parked",
         _ => "unknown",
     }
 }

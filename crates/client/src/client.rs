@@ -242,6 +242,23 @@ impl Client {
         .await
     }
 
+    /// Ends an instance with all that it has spawned: at once, or when it has tidied up.
+    pub async fn stop(&self, address: &str, kill: bool) -> Result<api::Instance, ClientError> {
+        let request = api::StopInstanceRequest { address: address.into(), kill, ..Default::default() };
+        self.call(CALL_TIMEOUT, async |options| {
+            Ok(self.calls.stop_instance_with_options(request.clone(), options).await?.into_owned())
+        })
+        .await
+    }
+
+    /// Lets an instance begin again. It is asked once: a restart that is repeated is another one.
+    pub async fn restart(&self, request: api::RestartInstanceRequest) -> Result<api::Instance, ClientError> {
+        self.once(async |options| {
+            Ok(self.calls.restart_instance_with_options(request.clone(), options).await?.into_owned())
+        })
+        .await
+    }
+
     /// A page of an instance's turns: those with a sequence above `after`.
     pub async fn history(
         &self,

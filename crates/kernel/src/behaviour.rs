@@ -5,6 +5,7 @@ use crate::address::Address;
 use crate::event::Event;
 use crate::json::Json;
 use crate::limits::TEXT_BYTES_MAX;
+use crate::link::{Child, Orphan, RestartFrom};
 use crate::record::Labels;
 use crate::time::{Span, Time};
 use alloc::string::String;
@@ -27,6 +28,12 @@ pub trait Behaviour: Send + Sync + fmt::Debug {
 
     /// One event. A fault or a rejection leaves no trace of what the turn has asked for until then.
     fn handle(&self, state: &State, event: &Event, turn: &mut Turn<'_>) -> Result<Handled, Fault>;
+
+    /// It is to stop. `None` ends it at once, after the effects of this turn; a state lets it go on until it is final,
+    /// to stop its own children first, say. A fault ends it at once and without effects.
+    fn stop(&self, _state: &State, _turn: &mut Turn<'_>) -> Result<Option<Next>, Fault> {
+        Ok(None)
+    }
 
     /// The state as bytes, to be kept. Equal states give equal bytes.
     fn encode(&self, state: &State) -> Vec<u8>;
@@ -54,6 +61,10 @@ pub struct Turn<'a> {
     pub version: &'a str,
     /// How many times the instance was restarted.
     pub incarnation: u32,
+    /// Who has spawned it and is told of it.
+    pub parent: Option<&'a Address>,
+    /// Its children before the turn: those on their way and those that are stopping, too.
+    pub children: &'a [Child],
     /// What it wants, in order. At most [`crate::limits::EFFECTS_MAX`].
     pub effects: Vec<Effect>,
 }
@@ -91,6 +102,45 @@ pub enum Effect {
     CancelTimer(Arc<str>),
     /// A line for the history of the instance.
     Log(String),
+    /// Make a child. It is told by events from the child's address: `child.started.NAME`, or `child.faulted.NAME` when
+    /// there will be none (the address is in use, no such definition, its start faulted). An ended child of the same
+    /// parent at the address begins anew.
+    Spawn {
+        /// Its name among the children, free or that of one that is stopping: otherwise the turn faults. At most
+        /// [`crate::limits::CHILD_NAME_BYTES_MAX`].
+        name: Arc<str>,
+        /// The name of its definition.
+        kind: Arc<str>,
+        /// Of which version; none for the greatest.
+        version: Option<Arc<str>>,
+        /// Its id in the space of the parent; none for one derived from the parent's address and the turn.
+        id: Option<Arc<str>>,
+        /// What it is started with.
+        data: Json,
+        /// What becomes of it when the parent ends.
+        orphan: Orphan,
+    },
+    /// Stop the child of that name, if there is one. `child.exited.NAME` tells when it has.
+    Stop {
+        /// Its name.
+        child: Arc<str>,
+        /// At once, without asking its behaviour?
+        kill: bool,
+    },
+    /// Restart the child of that name, if there is one, as its next incarnation. `child.started.NAME` tells when it is.
+    Restart {
+        /// Its name.
+        child: Arc<str>,
+        /// Where it begins.
+        from: RestartFrom,
+    },
+    /// Be told once, by `monitor.exited`, when the instance at the address ends, or now if nobody is there. A second one
+    /// for the same address changes nothing.
+    Monitor(Address),
+    /// Not be told of that address any more.
+    Demonitor(Address),
+    /// End here: the instance has failed at its task. Whoever started it decides what now.
+    GiveUp(Fault),
 }
 
 /// What `handle` did with an event.

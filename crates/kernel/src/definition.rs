@@ -2,6 +2,7 @@
 
 use crate::behaviour::Behaviour;
 use crate::limits::VERSION_BYTES_MAX;
+use crate::link::Park;
 use crate::time::Span;
 use alloc::format;
 use alloc::string::String;
@@ -66,6 +67,8 @@ pub struct Policy {
     pub retention: Span,
     /// What is done with an event whose turn faults.
     pub retry: Retry,
+    /// What is done with the instance after the last attempt.
+    pub park: Park,
 }
 
 /// Thirty days: longer than any client retries.
@@ -78,6 +81,7 @@ impl Default for Policy {
             durability: Durability::Power,
             retention: RETENTION,
             retry: Retry::default(),
+            park: Park::Event,
         }
     }
 }

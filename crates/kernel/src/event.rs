@@ -4,7 +4,7 @@ use crate::address::{Address, is_visible};
 use crate::behaviour::Fault;
 use crate::json::Json;
 use crate::limits::{EVENT_ID_BYTES_MAX, EVENT_NAME_BYTES_MAX};
-use crate::record::Labels;
+use crate::record::{Labels, Serial};
 use crate::time::Time;
 use alloc::format;
 use alloc::string::String;
@@ -93,10 +93,36 @@ impl Event {
         Ok(())
     }
 
+    /// Does only the kernel send events of this name? They tell of children and of instances that are watched.
+    pub(crate) fn is_reserved(name: &str) -> bool {
+        const PREFIXES: [&str; 4] = ["child.started.", "child.faulted.", "child.exited.", "monitor.exited"];
+        PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    }
+
+    /// Does the kernel tell its receiver of something? When nobody takes such an event, it is ignored, whatever the
+    /// definition says of events that nobody takes.
+    pub(crate) fn is_told(&self) -> bool {
+        match &self.sender {
+            Sender::System => true,
+            Sender::Instance(_) => Event::is_reserved(&self.name),
+            Sender::Client | Sender::Timer => false,
+        }
+    }
+
+    /// The name of the child that an event of the kernel's tells of.
+    pub(crate) fn child_name(&self) -> Option<&str> {
+        self.name.splitn(3, '.').nth(2)
+    }
+
+    /// The kernel's own number in its id, if it was sent by an instance.
+    pub(crate) fn number(&self) -> Option<Serial> {
+        self.id.as_str().strip_prefix('~')?.parse().ok().map(Serial)
+    }
+
     /// Is it an answer to an event of its receiver's? Such an event that nobody takes causes no further one and
     /// creates nobody, or two machines could write to each other for ever.
     pub(crate) fn is_answer(&self) -> bool {
-        self.sender == Sender::System || self.name.starts_with(REPLY_PREFIX)
+        self.is_told() || self.name.starts_with(REPLY_PREFIX)
     }
 }
 
@@ -163,6 +189,8 @@ pub enum Rejection {
     UnknownKind,
     /// Its mailbox is full, and the sender is a machine that cannot be asked to wait.
     MailboxFull,
+    /// It was for, or from, an incarnation that is no more.
+    Gone,
     /// The event's data does not have the shape that the definition declares.
     BadData,
 }
@@ -176,6 +204,7 @@ impl Rejection {
             Rejection::UnknownAddress => "unknown-address",
             Rejection::UnknownKind => "unknown-kind",
             Rejection::MailboxFull => "mailbox-full",
+            Rejection::Gone => "gone",
             Rejection::BadData => "bad-data",
         }
     }
@@ -191,6 +220,7 @@ impl fmt::Display for Rejection {
             }
             Rejection::UnknownKind => "there is no definition of that kind",
             Rejection::MailboxFull => "its mailbox is full",
+            Rejection::Gone => "it belongs to an incarnation that is no more",
             Rejection::BadData => "its data is not of the declared shape",
         })
     }

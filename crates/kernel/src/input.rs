@@ -6,6 +6,7 @@ use crate::behaviour::Fault;
 use crate::definition::{Definition, DefinitionId, Durability};
 use crate::event::{Event, EventId, Outcome};
 use crate::json::Json;
+use crate::link::RestartFrom;
 use crate::record::{DeadLetter, Instance, OutcomeRecord, Queued, Record, Serial, TimerKey};
 use crate::time::Time;
 use alloc::sync::Arc;
@@ -55,6 +56,24 @@ pub enum Input {
         ticket: Ticket,
         /// Which.
         address: Address,
+    },
+    /// An operator stops an instance.
+    Stop {
+        /// Who waits.
+        ticket: Ticket,
+        /// Which.
+        address: Address,
+        /// At once, without asking its behaviour?
+        kill: bool,
+    },
+    /// An operator restarts an instance: one that is parked, has ended, or is wedged.
+    Restart {
+        /// Who waits.
+        ticket: Ticket,
+        /// Which.
+        address: Address,
+        /// Where it begins.
+        from: RestartFrom,
     },
     /// An operator wants a dead letter to be tried again.
     RetryDeadLetter {

@@ -16,8 +16,10 @@ mod event;
 mod input;
 mod json;
 pub mod limits;
+mod link;
 mod node;
 mod record;
+mod supervisor;
 mod time;
 
 pub use address::{Address, AddressError};
@@ -28,10 +30,14 @@ pub use input::{
     Answer, Deadline, DeadlineReason, Input, Loaded, Out, Refusal, Release, Stored, Ticket, Touches,
 };
 pub use json::{Json, JsonError};
+pub use link::{
+    Child, Errand, Exit, Links, News, Orphan, Parent, Park, Parked, RestartFrom, Restarting, Spawning, Watch,
+};
 pub use node::{Node, Violation};
 pub use record::{
     Cause, DeadLetter, DefinitionRecord, DeletedRecord, HistoryEntry, IndexKeys, Instance, Kept, Labels,
     OutcomeRecord, Pending, Queued, Record, RowRecord, Sent, Serial, Source, Status, Timer, TimerKey,
     TurnRecord,
 };
+pub use supervisor::{Backoff, ChildPlan, Plan, PlanError, Restart, Strategy, Supervisor};
 pub use time::{Span, Time};

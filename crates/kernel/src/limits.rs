@@ -36,6 +36,20 @@ pub const MAILBOX_MAX: usize = 1_000;
 /// Named timers one instance may hold. They lie in its row, so this bounds the row.
 pub const TIMERS_MAX: usize = 256;
 
+/// Children one instance may have, those that are stopping included. They lie in its row, so this bounds the row; at
+/// its end each gets an errand, so it bounds a step too. A tree of two levels holds a million.
+pub const CHILDREN_MAX: usize = 1_000;
+
+/// Instances that one instance may watch, and that may watch one instance, each. They lie in the rows of both.
+pub const MONITORS_MAX: usize = 1_000;
+
+/// Parents above a child. Honest trees are four or five deep; a machine that spawns itself ends here, with a fault.
+pub const DEPTH_MAX: u32 = 64;
+
+/// Bytes of the name of a child among the children of its parent. It ends the names of the events that tell of it,
+/// which have [`EVENT_NAME_BYTES_MAX`].
+pub const CHILD_NAME_BYTES_MAX: usize = 200;
+
 /// Effects one turn may ask for. Above it the turn is a fault: a machine that wants more is looping.
 pub const EFFECTS_MAX: usize = 1_000;
 

@@ -5,13 +5,17 @@
 
 mod audit;
 mod delivery;
+mod errands;
+mod lifecycle;
 mod mailbox;
 mod plan;
 mod residents;
+mod ties;
 mod turn;
 mod window;
 
 pub use audit::Violation;
+pub(crate) use ties::check_child_name;
 
 use crate::address::Address;
 use crate::definition::{Definition, DefinitionId, Durability, version_order};
@@ -23,6 +27,8 @@ use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use foldhash::fast::FixedState;
+use indexmap::IndexMap;
 use residents::Residents;
 use window::Window;
 
@@ -54,8 +60,9 @@ pub struct Node {
     /// Those that were put since the last `settle`, and go when what they were put with is not committed.
     definitions_fresh: Vec<DefinitionId>,
     residents: Residents,
-    /// Outcomes that were brought in or decided since the last `settle`.
-    outcomes: BTreeMap<EventId, Option<OutcomeRecord>>,
+    /// Outcomes that were brought in or decided since the last `settle`. Nothing goes through them in order, so nothing
+    /// depends on the hash.
+    outcomes: IndexMap<EventId, Option<OutcomeRecord>, FixedState>,
     /// Events between instances that are committed or about to be, and not delivered yet. In order.
     outbox: BTreeMap<Serial, Sent>,
     window: Window,
@@ -74,7 +81,7 @@ impl Node {
             definitions: BTreeMap::new(),
             definitions_fresh: Vec::new(),
             residents: Residents::new(seed),
-            outcomes: BTreeMap::new(),
+            outcomes: IndexMap::with_hasher(FixedState::with_seed(seed)),
             outbox: BTreeMap::new(),
             window: Window::new(TIMER_WINDOW_MAX),
             letters_gone: BTreeSet::new(),
@@ -125,7 +132,7 @@ impl Node {
         let (address, id) = input.subject();
         let mut touches = Touches::default();
         touches.addresses.extend(address.filter(|address| !self.residents.knows(address)).cloned());
-        touches.ids.extend(id.filter(|id| !self.outcomes.contains_key(id)).cloned());
+        touches.ids.extend(id.filter(|id| !self.outcomes.contains_key(*id)).cloned());
         touches
     }
 
@@ -163,6 +170,8 @@ impl Node {
             }
             Input::Event { ticket, to, event } => self.arrive(ticket, to, event, out),
             Input::Delete { ticket, address } => self.delete(ticket, &address, out),
+            Input::Stop { ticket, address, kill } => self.stop_by_operator(ticket, &address, kill, out),
+            Input::Restart { ticket, address, from } => self.restart_by_operator(ticket, &address, from, out),
             Input::RetryDeadLetter { ticket, letter } => self.retry_dead_letter(ticket, letter, out),
             Input::DiscardDeadLetter { ticket, letter } => {
                 let answer =
@@ -281,7 +290,9 @@ impl Input {
             Input::Define { .. } | Input::DiscardDeadLetter { .. } | Input::Refill { .. } => (None, None),
             Input::Start { address, id, .. } => (Some(address), Some(id)),
             Input::Event { to, event, .. } => (Some(to), Some(&event.id)),
-            Input::Delete { address, .. } => (Some(address), None),
+            Input::Delete { address, .. } | Input::Stop { address, .. } | Input::Restart { address, .. } => {
+                (Some(address), None)
+            }
             Input::RetryDeadLetter { letter, .. } => (Some(&letter.to), None),
             Input::Deliver(_, to) => (Some(to), None),
             Input::Due(key) => (Some(&key.address), None),

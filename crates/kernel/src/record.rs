@@ -6,7 +6,9 @@ use crate::behaviour::Fault;
 use crate::definition::DefinitionId;
 use crate::event::{Event, EventId, Outcome};
 use crate::json::Json;
+use crate::link::{Errand, Exit, Links, Parked, RestartFrom};
 use crate::time::Time;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -23,9 +25,14 @@ pub type Labels = Arc<[Arc<str>]>;
 pub struct Serial(pub u64);
 
 impl Serial {
-    /// Things that one turn can number: a power of two above [`crate::limits::EFFECTS_MAX`], the rest of it for
-    /// what the kernel adds to a turn itself.
-    pub const PER_TURN: u64 = 2048;
+    /// Things that one turn can number: a power of two; effects and what becomes of them take the lowest, what the
+    /// kernel adds to a turn itself the rest.
+    pub const PER_TURN: u64 = 8192;
+
+    /// The position of the turn that it was given in.
+    pub(crate) fn position(self) -> u64 {
+        self.0 / Serial::PER_TURN
+    }
 
     /// The number of a thing within the turn at `position`.
     pub(crate) fn of(position: u64, index: u64) -> Serial {
@@ -35,13 +42,13 @@ impl Serial {
 }
 
 /// One thing to remember.
-#[expect(clippy::large_enum_variant, reason = "nearly all records are turns, and they are moved once")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {
     /// A definition was put.
     Definition(DefinitionRecord),
     /// An instance made a turn: it was started, or an event reached its outcome.
-    Turn(TurnRecord),
+    /// Boxed, since it is by far the largest and a batch of thousands is moved about while it grows.
+    Turn(Box<TurnRecord>),
     /// An event waits in the mailbox of an instance. Its outcome is pending.
     Queued(Queued),
     /// An instance or timer sent an event that is not delivered yet.
@@ -162,13 +169,31 @@ pub enum Cause {
     },
     /// An event.
     Event(Event),
+    /// It was restarted, and is another incarnation from here on.
+    Restart {
+        /// The kernel's own id.
+        id: EventId,
+        /// Where it began.
+        from: RestartFrom,
+        /// Its parent; none for an operator.
+        by: Option<Address>,
+    },
+    /// It was stopped.
+    Stop {
+        /// The kernel's own id.
+        id: EventId,
+        /// Its parent; none for an operator.
+        by: Option<Address>,
+        /// Why, for a person.
+        reason: String,
+    },
 }
 
 impl Cause {
     /// The idempotency key.
     pub fn id(&self) -> &EventId {
         match self {
-            Cause::Start { id, .. } => id,
+            Cause::Start { id, .. } | Cause::Restart { id, .. } | Cause::Stop { id, .. } => id,
             Cause::Event(event) => &event.id,
         }
     }
@@ -184,6 +209,8 @@ pub struct Instance {
     /// How many times it was restarted, from 1. An address used again after a deletion begins at 1 again: nothing is
     /// kept of the deleted instance.
     pub incarnation: u32,
+    /// The position of the turn that began what is here now: its start, or the last restart from the beginning.
+    pub born: u64,
     /// Alive, or at its end.
     pub status: Status,
     /// The state as its behaviour encodes it.
@@ -202,6 +229,8 @@ pub struct Instance {
     pub timers: Vec<Timer>,
     /// The event at the head of the mailbox that faulted and is to be tried again.
     pub retry: Option<Pending>,
+    /// What it is tied to.
+    pub links: Option<Box<Links>>,
 }
 
 /// Is an instance alive?
@@ -211,6 +240,31 @@ pub enum Status {
     Active,
     /// It has reached its end, with this output.
     Final(Json),
+    /// It takes no events until it is restarted.
+    Parked(Box<Parked>),
+    /// It was stopped, for this reason.
+    Stopped(String),
+    /// It gave up.
+    GaveUp(Fault),
+}
+
+impl Status {
+    /// Has it ended? Then it takes no events any more, unless it is restarted.
+    pub fn is_ended(&self) -> bool {
+        match self {
+            Status::Active | Status::Parked(_) => false,
+            Status::Final(_) | Status::Stopped(_) | Status::GaveUp(_) => true,
+        }
+    }
+
+    /// How one that has ended did.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Status::Final(_) => Exit::Final,
+            Status::GaveUp(_) => Exit::GaveUp,
+            Status::Stopped(_) | Status::Active | Status::Parked(_) => Exit::Stopped,
+        }
+    }
 }
 
 /// A timer that is set.
@@ -283,8 +337,10 @@ pub struct Sent {
     pub number: Serial,
     /// Who shall get it.
     pub to: Address,
-    /// The event.
+    /// The event. An errand that is no event has one too: its data and its sender count, its name is for people.
     pub event: Event,
+    /// What it is carried for.
+    pub errand: Errand,
 }
 
 /// An event that nobody could take, kept until someone retries or discards it.
@@ -337,7 +393,7 @@ impl Instance {
             version: self.version.clone(),
             labels: self.labels.clone(),
             last_event_at: self.last_event_at,
-            done: matches!(self.status, Status::Final(_)),
+            done: self.status.is_ended(),
         }
     }
 }

@@ -17,6 +17,28 @@ impl Span {
     pub const fn seconds(seconds: u64) -> Span {
         Span(seconds * 1000)
     }
+
+    /// Reads milliseconds, or numbers with units from the largest to the smallest: `250ms`, `30s`, `1h30m`, `2d`. None
+    /// for anything else and for what is longer than [`crate::limits::DELAY_MS_MAX`].
+    pub fn parse(text: &str) -> Option<Span> {
+        const UNITS: [(&str, u64); 6] =
+            [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+        let mut rest = text.trim();
+        if rest.bytes().all(|byte| byte.is_ascii_digit()) {
+            return rest.parse().ok().filter(|ms| *ms <= crate::limits::DELAY_MS_MAX).map(Span);
+        }
+        let (mut total, mut units) = (0u64, UNITS.iter());
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+            let number: u64 = rest[..digits].parse().ok()?;
+            rest = &rest[digits..];
+            let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+            let (_, ms) = units.find(|(unit, _)| *unit == &rest[..end])?;
+            total = total.checked_add(number.checked_mul(*ms)?)?;
+            rest = rest[end..].trim_start();
+        }
+        (total <= crate::limits::DELAY_MS_MAX).then_some(Span(total))
+    }
 }
 
 impl Time {

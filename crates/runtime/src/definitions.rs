@@ -66,12 +66,13 @@ impl Definitions {
 
 fn compile(record: &DefinitionRecord) -> Result<Arc<Definition>, StartError> {
     // A text that names no machine took its name from its file, so it is read under that name again.
-    let outcome = everstate_chart::read(&format!("{}.yaml", record.id.name), &record.source);
-    match outcome.definition.filter(|chart| chart.id == record.id) {
-        Some(chart) => Ok(Arc::new(chart.to_definition())),
+    let (machine, findings) =
+        everstate_chart::machine(&format!("{}.yaml", record.id.name), &record.source);
+    match machine.filter(|machine| *machine.id() == record.id) {
+        Some(machine) => Ok(Arc::new(machine.to_definition())),
         None => {
             let problem =
-                outcome.findings.first().map_or("no reason given".into(), |finding| finding.message.clone());
+                findings.first().map_or("no reason given".into(), |finding| finding.message.clone());
             Err(StartError::Definition { id: record.id.clone(), problem })
         }
     }

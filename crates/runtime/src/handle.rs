@@ -6,7 +6,7 @@ use crate::error::CallError;
 use crate::follow::{Follower, Hub};
 use crate::metrics::Metrics;
 use crossbeam_channel::{Receiver, Sender};
-use everstate_kernel::{Address, Answer, Definition, Event, EventId, Json, Outcome, Serial};
+use everstate_kernel::{Address, Answer, Definition, Event, EventId, Json, Outcome, RestartFrom, Serial};
 use everstate_store::Reader;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,6 +88,16 @@ pub(crate) enum Call {
     },
     Delete {
         address: Address,
+        reply: Reply,
+    },
+    Stop {
+        address: Address,
+        kill: bool,
+        reply: Reply,
+    },
+    Restart {
+        address: Address,
+        from: RestartFrom,
         reply: Reply,
     },
     RetryDeadLetter {
@@ -186,6 +196,16 @@ impl Handle {
     /// Deletes an instance.
     pub async fn delete(&self, address: Address) -> Result<(), CallError> {
         self.call(1, |reply| Call::Delete { address, reply }).await.map(drop)
+    }
+
+    /// Stops an instance: `kill` does so at once, otherwise its behaviour is asked to tidy up first.
+    pub async fn stop_instance(&self, address: Address, kill: bool) -> Result<Decision, CallError> {
+        self.call(1, |reply| Call::Stop { address, kill, reply }).await.map(decision)
+    }
+
+    /// Lets an instance begin again.
+    pub async fn restart(&self, address: Address, from: RestartFrom) -> Result<Decision, CallError> {
+        self.call(1, |reply| Call::Restart { address, from, reply }).await.map(decision)
     }
 
     /// Tries a dead letter again. It is taken out, and put back when again nobody can take it.

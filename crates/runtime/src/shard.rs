@@ -8,8 +8,8 @@ use crate::handle::{Call, Replies, Reply, Shared};
 use crate::metrics::bump;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use everstate_kernel::{
-    Answer, DeadlineReason, Durability, EventId, Input, Node, Out, Outcome, Record, Refusal, Release, Serial,
-    Status, Ticket, Time, limits,
+    Answer, DeadlineReason, Durability, EventId, Input, Json, Node, Out, Outcome, Record, Refusal, Release,
+    Serial, Status, Ticket, Time, Touches, limits,
 };
 use everstate_store::{Store, StoreError};
 use std::collections::BTreeMap;
@@ -51,12 +51,22 @@ struct Gathered {
     replies: Replies,
 }
 
-/// What one batch has taken.
+/// What one batch has taken. One is used for all batches, since its lists are long.
 #[derive(Default)]
 struct Batch {
     out: Out,
     inputs: usize,
     bytes: usize,
+}
+
+impl Batch {
+    /// Makes it ready for the next one.
+    fn clear(&mut self) {
+        self.out.records.clear();
+        self.out.releases.clear();
+        self.out.durability = None;
+        (self.inputs, self.bytes) = (0, 0);
+    }
 }
 
 /// How long the longest wait without a deadline is; only bounds the arithmetic.
@@ -129,13 +139,13 @@ impl Shard {
     }
 
     fn work(&mut self, queue: &Receiver<Call>) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
         loop {
-            let mut batch = Batch::default();
             let open = self.gather(queue, &mut batch)?;
             if open {
                 self.step_ready(&mut batch)?;
             }
-            self.finish(batch)?;
+            self.finish(&mut batch)?;
             if !open {
                 // What is on its way is in the store, and goes on at the next start.
                 return Ok(());
@@ -225,11 +235,22 @@ impl Shard {
         Ok(())
     }
 
-    fn step(&mut self, now: Time, input: Input, batch: &mut Batch) -> Result<(), StoreError> {
-        let touches = self.node.touches(&input);
+    /// Brings in what the inputs touch, in one look into the store.
+    fn hydrate(&mut self, inputs: &[Input]) -> Result<(), StoreError> {
+        let mut touches = Touches::default();
+        for input in inputs {
+            let more = self.node.touches(input);
+            touches.addresses.extend(more.addresses);
+            touches.ids.extend(more.ids);
+        }
         if !touches.addresses.is_empty() || !touches.ids.is_empty() {
             self.node.hydrate(self.store.hydrate(&touches)?);
         }
+        Ok(())
+    }
+
+    fn step(&mut self, now: Time, input: Input, batch: &mut Batch) -> Result<(), StoreError> {
+        self.hydrate(std::slice::from_ref(&input))?;
         self.node.step(now, input, &mut batch.out);
         batch.inputs += 1;
         Ok(())
@@ -243,10 +264,16 @@ impl Shard {
                 let place = self.gathered.len();
                 self.shared.queued.fetch_sub(events.len(), Ordering::Relaxed);
                 self.gathered.push(Gathered { answers: Vec::with_capacity(events.len()), replies });
-                for (to, event) in events {
-                    batch.bytes += event.data.as_str().len();
-                    let ticket = self.ticket(Asked::Part(place));
-                    self.step(now, Input::Event { ticket, to, event }, batch)?;
+                let events: Vec<Input> = events
+                    .into_iter()
+                    .map(|(to, event)| {
+                        batch.bytes += event.data.as_str().len();
+                        Input::Event { ticket: self.ticket(Asked::Part(place)), to, event }
+                    })
+                    .collect();
+                self.hydrate(&events)?;
+                for event in events {
+                    self.step(now, event, batch)?;
                 }
                 return Ok(());
             }
@@ -270,6 +297,12 @@ impl Shard {
             }
             Call::Delete { address, reply } => {
                 Input::Delete { ticket: self.ticket(Asked::One(reply)), address }
+            }
+            Call::Stop { address, kill, reply } => {
+                Input::Stop { ticket: self.ticket(Asked::One(reply)), address, kill }
+            }
+            Call::Restart { address, from, reply } => {
+                Input::Restart { ticket: self.ticket(Asked::One(reply)), address, from }
             }
             Call::RetryDeadLetter { number, reply } => match self.letter(number)? {
                 Some(letter) => Input::RetryDeadLetter { ticket: self.ticket(Asked::One(reply)), letter },
@@ -308,8 +341,8 @@ impl Shard {
     }
 
     /// Commits the batch and lets out what it released.
-    fn finish(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let Batch { out, inputs, .. } = batch;
+    fn finish(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
+        let out = &mut batch.out;
         let metrics = self.shared.metrics.clone();
         if !out.records.is_empty() {
             let started = Instant::now();
@@ -319,18 +352,20 @@ impl Shard {
                     self.restore()?;
                     self.full_until = Some(Instant::now() + FULL_PAUSE);
                     self.answer_all(&CallError::Full);
+                    batch.clear();
                     return Ok(());
                 }
                 Err(error) => return Err(error),
             }
             metrics.commit_seconds.count_time(started.elapsed());
             metrics.commit_records.count(out.records.len() as u64);
-            metrics.batch_inputs.count(inputs as u64);
+            metrics.batch_inputs.count(batch.inputs as u64);
             self.publisher.committed(self.node.position());
         }
         self.node.settle(self.options.instances_cached_max);
-        self.tell(out.records);
-        self.release(out.releases);
+        self.tell(&mut out.records);
+        self.release(&mut out.releases);
+        batch.clear();
         let now = self.clock.now();
         metrics.timers_late.store(self.node.timers_late(now) as u64, Ordering::Relaxed);
         metrics.outbox.store(self.node.outbox_len() as u64, Ordering::Relaxed);
@@ -338,9 +373,9 @@ impl Shard {
         Ok(())
     }
 
-    fn release(&mut self, releases: Vec<Release>) {
+    fn release(&mut self, releases: &mut Vec<Release>) {
         let mut asked: Vec<Option<Asked>> = std::mem::take(&mut self.asked).into_iter().map(Some).collect();
-        for release in releases {
+        for release in releases.drain(..) {
             match release {
                 Release::Answer(ticket, answer) => {
                     count(&self.shared.metrics, &answer);
@@ -371,17 +406,19 @@ impl Shard {
     }
 
     /// Counts and publishes what was committed.
-    fn tell(&mut self, records: Vec<Record>) {
+    fn tell(&mut self, records: &mut Vec<Record>) {
         let wanted = self.publisher.wanted();
         let mut turns = Vec::new();
-        for record in records {
+        for record in records.drain(..) {
             match record {
                 Record::Turn(turn) => {
                     bump(counter(&self.shared.metrics, &turn.entry.outcome));
                     if wanted {
+                        let turn = *turn;
                         let done = match turn.instance.status {
                             Status::Final(output) => Some(output),
-                            Status::Active => None,
+                            // Whoever was stopped or gave up has ended without an output.
+                            status => status.is_ended().then_some(Json::NULL),
                         };
                         let (address, version) = (turn.instance.address, turn.instance.version);
                         turns.push(Arc::new(Turned { address, version, entry: turn.entry, done }));

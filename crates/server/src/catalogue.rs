@@ -3,8 +3,8 @@
 //! Its one invariant: what it remembers of a definition stays true, since definitions never change.
 
 use everstate_api::v1;
-use everstate_chart::{Chart, Finding, Severity, StateKind};
-use everstate_kernel::{Definition, DefinitionId};
+use everstate_chart::{Chart, Finding, Machine, Severity, StateKind};
+use everstate_kernel::{Definition, DefinitionId, Supervisor};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,16 +30,20 @@ const RENDERED_MAX: usize = 100;
 
 /// Reads a text. The file's name gives the definition's name where the text does not, and is named in findings.
 pub(crate) fn read(file_name: &str, source: &str) -> Text {
-    let outcome = everstate_chart::read(file_name, source);
-    let definition = outcome.definition.map(|read| {
-        let facts = Facts {
-            description: read.description.as_deref().unwrap_or_default().to_string(),
-            states: paths(&read.chart),
-            events: read.chart.events().iter().map(ToString::to_string).collect(),
+    let (machine, findings) = everstate_chart::machine(file_name, source);
+    let definition = machine.map(|machine| {
+        let (states, events) = match &machine {
+            Machine::Chart(read) => {
+                (paths(&read.chart), read.chart.events().iter().map(ToString::to_string).collect())
+            }
+            Machine::Supervisor(_) => {
+                (Supervisor::STATES.iter().map(ToString::to_string).collect(), vec!["ready".to_string()])
+            }
         };
-        (Arc::new(read.to_definition()), Arc::new(facts))
+        let description = machine.description().unwrap_or_default().to_string();
+        (Arc::new(machine.to_definition()), Arc::new(Facts { description, states, events }))
     });
-    let findings = outcome.findings.iter().enumerate();
+    let findings = findings.iter().enumerate();
     let findings =
         findings.map(|(index, finding)| shown(finding, file_name, source, index < RENDERED_MAX)).collect();
     Text { findings, definition }

@@ -5,11 +5,12 @@ use crate::failure::Failure;
 use crate::service::{FreshNames, Service};
 use everstate_api::v1::__buffa::view::{
     DeleteInstanceRequestView, ExplainInstanceRequestView, GetHistoryRequestView, GetInstanceRequestView,
-    ListInstancesRequestView, StartInstanceRequestView,
+    ListInstancesRequestView, RestartInstanceRequestView, StartInstanceRequestView, StopInstanceRequestView,
 };
 use everstate_api::v1::explain_instance_response::{Guarded, Retry, Verdict};
+use everstate_api::v1::restart_instance_request::From as Beginning;
 use everstate_api::{Code, v1};
-use everstate_kernel::{Address, Definition, Instance, Queued, Status, Waiting};
+use everstate_kernel::{Address, Definition, Instance, Outcome, Queued, RestartFrom, Status, Waiting};
 use everstate_runtime::Decision;
 use everstate_store::Query;
 use std::sync::Arc;
@@ -143,6 +144,57 @@ pub(crate) async fn delete(
     Ok(v1::DeleteInstanceResponse::default())
 }
 
+pub(crate) async fn stop(
+    service: &Service,
+    request: &StopInstanceRequestView<'_>,
+) -> Result<v1::Instance, Failure> {
+    let address = convert::address(request.address, "address")?;
+    let decision = service.node.stop_instance(address.clone(), request.kill).await?;
+    after(service, &address, decision, "it has ended already").await
+}
+
+pub(crate) async fn restart(
+    service: &Service,
+    request: &RestartInstanceRequestView<'_>,
+) -> Result<v1::Instance, Failure> {
+    let address = convert::address(request.address, "address")?;
+    let data = convert::json_in(request.data.as_option(), "data")?;
+    let from = match request.from.as_known() {
+        Some(Beginning::Unspecified | Beginning::Initial) => RestartFrom::Initial(data),
+        Some(Beginning::LastGood) if data.is_null() => RestartFrom::LastGood,
+        Some(Beginning::LastGood) => {
+            let problem = "data is for a restart from the start; leave it out, or say FROM_INITIAL";
+            return Err(Failure::new(Code::MalformedRequest, problem).at("data"));
+        }
+        None => {
+            let problem = "it is not known where to restart from; say FROM_INITIAL or FROM_LAST_GOOD";
+            return Err(Failure::new(Code::MalformedRequest, problem).at("from"));
+        }
+    };
+    let decision = service.node.restart(address.clone(), from).await?;
+    after(
+        service,
+        &address,
+        decision,
+        "it has ended, so it has no last good state; restart it from its start",
+    )
+    .await
+}
+
+/// The instance after what an operator did to it, or why nothing was done.
+async fn after(
+    service: &Service,
+    address: &Address,
+    decision: Decision,
+    ended: &str,
+) -> Result<v1::Instance, Failure> {
+    if let Decision::Decided { outcome: Outcome::Rejected { .. }, .. } = decision {
+        return Err(Failure::new(Code::Ended, format!("{address}: {ended}")).at("address"));
+    }
+    let (row, _) = find(service, address).await?;
+    Ok(shown(service, &row))
+}
+
 pub(crate) async fn explain(
     service: &Service,
     request: &ExplainInstanceRequestView<'_>,
@@ -176,7 +228,7 @@ pub(crate) async fn explain(
 }
 
 fn waiting(service: &Service, row: &Instance) -> Result<Waiting, Failure> {
-    if matches!(row.status, Status::Final(_)) {
+    if row.status.is_ended() {
         return Ok(Waiting::default());
     }
     let unreadable = |problem: &str| {
@@ -208,22 +260,26 @@ fn retrying(retry: &everstate_kernel::Pending, mailbox: &[Queued]) -> Retry {
 
 /// What is to be said of an instance.
 ///
-/// | final | retry | accepts, a guard that may open, a timer, an event behind another | verdict  |
-/// |-------|-------|------------------------------------------------------------------|----------|
-/// | yes   |       |                                                                  | done     |
-/// | no    | yes   |                                                                  | retrying |
-/// | no    | no    | any of them                                                      | waiting  |
-/// | no    | no    | none                                                             | stuck    |
+/// | status | retry | accepts, a guard that may open, a timer, an event behind another, a child | verdict  |
+/// |--------|-------|---------------------------------------------------------------------------|----------|
+/// | ended  |       |                                                                           | done     |
+/// | parked |       |                                                                           | parked   |
+/// | active | yes   |                                                                           | retrying |
+/// | active | no    | any of them                                                               | waiting  |
+/// | active | no    | none                                                                      | stuck    |
 ///
 /// A deferred event waits for the active states to change, so it frees nothing by itself.
 fn verdict(row: &Instance, mailbox: &[Queued], waiting: &Waiting) -> Verdict {
     let on_its_way = mailbox.iter().any(|queued| !queued.deferred);
     let hope = waiting.guarded.iter().any(|(_, guard)| may_open(guard));
-    if matches!(row.status, Status::Final(_)) {
+    let children = row.links.as_ref().is_some_and(|links| !links.children.is_empty());
+    if row.status.is_ended() {
         Verdict::Done
+    } else if matches!(row.status, Status::Parked(_)) {
+        Verdict::Parked
     } else if row.retry.is_some() {
         Verdict::Retrying
-    } else if on_its_way || !waiting.accepts.is_empty() || hope || !row.timers.is_empty() {
+    } else if on_its_way || !waiting.accepts.is_empty() || hope || !row.timers.is_empty() || children {
         Verdict::Waiting
     } else {
         Verdict::Stuck
@@ -241,6 +297,13 @@ fn summary(verdict: Verdict, row: &Instance, mailbox: &[Queued], waiting: &Waiti
     let states = if row.labels.is_empty() { "its state".to_string() } else { row.labels.join(", ") };
     match verdict {
         Verdict::Done => format!("{} has reached its end in {states}", row.address),
+        Verdict::Parked => {
+            let fault = match &row.status {
+                Status::Parked(parked) => format!("{} faulted: {}", parked.event, parked.fault.message),
+                _ => "a fault".into(),
+            };
+            format!("{} takes no events since {fault}. Restart it, or delete it", row.address)
+        }
         Verdict::Retrying => {
             let (attempts, fault) =
                 row.retry.as_ref().map_or((0, ""), |retry| (retry.attempts, retry.fault.message.as_str()));
@@ -268,6 +331,10 @@ fn summary(verdict: Verdict, row: &Instance, mailbox: &[Queued], waiting: &Waiti
             if !waiting.guarded.is_empty() {
                 let names: Vec<&str> = waiting.guarded.iter().map(|(event, _)| event.as_ref()).collect();
                 hopes.push(format!("{}, whose guard says no at present", names.join(", ")));
+            }
+            if let Some(links) = row.links.as_ref().filter(|links| !links.children.is_empty()) {
+                let names: Vec<&str> = links.children.iter().map(|child| &*child.name).collect();
+                hopes.push(format!("word of its children {}", names.join(", ")));
             }
             if hopes.is_empty() {
                 hopes.push("its mailbox".into());

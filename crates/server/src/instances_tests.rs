@@ -1,6 +1,7 @@
 //! What is said of an instance: waiting, done, stuck, retrying.
 
 use super::*;
+use everstate_kernel::Status;
 use everstate_kernel::{Fault, FaultCode, Json, Kept, Pending, Serial, Time, Timer};
 
 fn row() -> Instance {
@@ -8,6 +9,7 @@ fn row() -> Instance {
         address: Address::parse("door/1").expect("an address"),
         version: "v1".into(),
         incarnation: 0,
+        born: 0,
         status: Status::Active,
         state: Kept::default(),
         labels: [Arc::from("open.wide")].into(),
@@ -17,6 +19,7 @@ fn row() -> Instance {
         mailbox_len: 0,
         timers: Vec::new(),
         retry: None,
+        links: None,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod config;
 mod convert;
 mod dead_letters;
 mod definitions;
+mod drained;
 mod events;
 mod export;
 mod failure;

@@ -6,6 +6,7 @@
 //! within `header_timeout`.
 
 use crate::config::Config;
+use crate::drained::Drained;
 use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
@@ -145,7 +146,7 @@ impl Door {
     ) {
         let app = self.app.clone();
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-            app.clone().oneshot(request.map(Body::new))
+            app.clone().oneshot(request.map(|body| Body::new(Drained::new(body))))
         });
         let stream = Prompt::new(stream, self.header_timeout);
         let connection = self.http.serve_connection(TokioIo::new(stream), service).into_owned();

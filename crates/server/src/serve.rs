@@ -11,6 +11,7 @@ use crate::{definitions, http, listen, tls};
 use connectrpc_health::StaticChecker;
 use everstate_runtime::{Options, Runtime, StartError};
 use everstate_store::{Store, StoreError};
+use futures::future::BoxFuture;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -117,7 +118,14 @@ async fn signal() {
 
 impl Server {
     /// Listens, opens the store, starts the node, puts definitions, and takes calls, in this order.
-    pub async fn start(config: Config) -> Result<Server, ServeError> {
+    ///
+    /// A boxed future, as of [`Server::stop`]: so the code of every handler is made in this crate, once, and not in each
+    /// one that starts a server.
+    pub fn start(config: Config) -> BoxFuture<'static, Result<Server, ServeError>> {
+        Box::pin(Server::begin(config))
+    }
+
+    async fn begin(config: Config) -> Result<Server, ServeError> {
         let tls = config.tls.as_ref().map(tls::server_config).transpose().map_err(ServeError::Credentials)?;
         let tokens =
             config.tokens.as_deref().map(Tokens::load).transpose().map_err(ServeError::Credentials)?;
@@ -166,7 +174,11 @@ impl Server {
     }
 
     /// Takes no more connections, tells followers where to resume, lets calls finish, and closes the store.
-    pub async fn stop(self) -> Result<(), ServeError> {
+    pub fn stop(self) -> BoxFuture<'static, Result<(), ServeError>> {
+        Box::pin(self.end())
+    }
+
+    async fn end(self) -> Result<(), ServeError> {
         self.health.0.shutdown();
         // Nobody listening means that all connections are gone already.
         let _ = self.stopping.send(true);

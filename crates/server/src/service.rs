@@ -130,6 +130,8 @@ service! {
     get_history instances::history, GetHistoryRequest -> GetHistoryResponse;
     list_instances instances::list, ListInstancesRequest -> ListInstancesResponse;
     delete_instance instances::delete, DeleteInstanceRequest -> DeleteInstanceResponse;
+    stop_instance instances::stop, StopInstanceRequest -> Instance;
+    restart_instance instances::restart, RestartInstanceRequest -> Instance;
     explain_instance instances::explain, ExplainInstanceRequest -> ExplainInstanceResponse;
     await_instance follow::await_instance, AwaitInstanceRequest -> Instance;
     send_event events::send, SendEventRequest -> SendEventResponse;

@@ -37,7 +37,7 @@ pub(crate) fn kept(kept: &Kept, keep_times: bool) -> (Kept, Dues) {
         timer.generation = Serial(place as u64);
         timer.due = Time(0);
     }
-    (row.turns, row.created_at, row.last_event_at) = (1, Time(0), Time(0));
+    (row.turns, row.born, row.created_at, row.last_event_at) = (1, 0, Time(0), Time(0));
     let mut mailbox = kept.mailbox.clone();
     for (place, queued) in mailbox.iter_mut().enumerate() {
         if let Some(retry) = row.retry.as_mut().filter(|retry| retry.number == queued.number) {

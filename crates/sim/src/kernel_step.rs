@@ -7,8 +7,8 @@ use crate::canonical;
 use crate::locals::{CellEntry, Due, LetterEntry, LocalStep, Locals, Mark, MarkKind, NOBODY, Origin, Slot};
 use crate::tables::{Kept, Tables};
 use everstate_kernel::{
-    Address, Answer, Definition, Event, EventId, Input, Json, Loaded, Node, Out, Outcome, OutcomeRecord,
-    Record, Refusal, Release, Sender, Sent, Serial, Status, Ticket, Time, TimerKey, version_order,
+    Address, Answer, Definition, Errand, Event, EventId, Input, Json, Loaded, Node, Out, Outcome, OutcomeRecord,
+    Record, Refusal, Release, Sent, Serial, Status, Ticket, Time, TimerKey, version_order,
 };
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ pub(crate) fn take(trial: &Trial<'_>, letter: &LetterEntry) -> Came {
                 _ => EventId::parse("another").expect("made of visible characters"),
             };
             let number = Serial(1 + trial.salt);
-            let sent = Sent { number, to: to.clone(), event };
+            let sent = Sent { number, to: to.clone(), event, errand: Errand::Event };
             run(trial, Input::Deliver(number, to.clone()), vec![sent], None).0
         }
         Origin::Environment => run(trial, outside(event), Vec::new(), None).0,
@@ -184,11 +184,19 @@ impl Came {
             Some(after) => locals.cell_of(canonical::kept(after, locals.clock).0),
             None => NOBODY,
         };
-        let sends = self.sent.iter().map(|sent| {
-            debug_assert!(sent.event.sender != Sender::Client, "{slot}");
-            (locals.slot(&sent.to), locals.letter_of(&sent.event, Origin::Machine))
-        });
-        LocalStep { cell, sends: sends.collect(), dues: dues.into(), marks: self.marks.into() }
+        let mut marks = self.marks.clone();
+        let is_event = |sent: &&Sent| matches!(sent.errand, Errand::Event | Errand::Answer(_));
+        let links = self.after.as_ref().is_some_and(|after| after.row.links.is_some());
+        if links || !self.sent.iter().all(|sent| is_event(&sent)) {
+            let text = format!(
+                "{} has children or watches another; what they are told is not explored, only simulated",
+                locals.address(slot)
+            );
+            marks.push(Mark { kind: MarkKind::Chance, text });
+        }
+        let sends = self.sent.iter().filter(is_event);
+        let sends = sends.map(|sent| (locals.slot(&sent.to), locals.letter_of(&sent.event, Origin::Machine)));
+        LocalStep { cell, sends: sends.collect(), dues: dues.into(), marks: marks.into() }
     }
 
     /// When each timer is due: as before when it was there before, which its small number tells.

@@ -8,7 +8,7 @@ use crate::canonical;
 use crate::kernel_step::{self, Trial};
 use crate::property::Seen;
 use crate::tables::Kept;
-use everstate_kernel::{Address, Definition, Event, Json, Sender, Status, Time};
+use everstate_kernel::{Address, Definition, Event, Json, Sender, Time};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, RwLock};
@@ -238,7 +238,7 @@ impl Locals {
         let view = *shared.views.entry(view_key).or_insert(next);
         let cell = shared.cells.len() as Cell;
         let timers = kept.row.timers.len() + usize::from(kept.row.retry.is_some());
-        let ended = !matches!(kept.row.status, Status::Active);
+        let ended = kept.row.status.is_ended();
         shared.cells.push(Arc::new(CellEntry { kept: Some(kept), seen, view, timers, ended }));
         shared.cell_of.insert(key, cell);
         cell

@@ -272,7 +272,7 @@ impl Seen {
         };
         let value = Map::from_entries(vec![
             (Key::String(Arc::from("context")), context),
-            (Key::String(Arc::from("ended")), Value::Bool(exists && !matches!(status, Status::Active))),
+            (Key::String(Arc::from("ended")), Value::Bool(status.is_ended())),
             (Key::String(Arc::from("exists")), Value::Bool(exists)),
             (Key::String(Arc::from("output")), output),
             (Key::String(Arc::from("states")), Value::list(states.into_iter().map(Value::from).collect())),

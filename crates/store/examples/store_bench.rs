@@ -63,6 +63,7 @@ impl Load {
             address: Address::new("orders", &format!("order-{at:08}")).expect("an address"),
             version: self.version.clone(),
             incarnation: 0,
+            born: 0,
             status: Status::Active,
             state: Kept::new(Vec::new()),
             labels: to.clone(),
@@ -72,6 +73,7 @@ impl Load {
             mailbox_len: 0,
             timers: Vec::new(),
             retry: None,
+            links: None,
         });
         let from = std::mem::replace(&mut instance.labels, to.clone());
         instance.turns += 1;
@@ -94,7 +96,7 @@ impl Load {
             time: now,
         };
         self.rows[at] = Some(instance.clone());
-        Record::Turn(TurnRecord {
+        Record::Turn(Box::new(TurnRecord {
             entry: HistoryEntry {
                 position: self.position,
                 sequence: instance.turns,
@@ -110,7 +112,7 @@ impl Load {
             fingerprint: self.position,
             timers_cleared: Vec::new(),
             timers_set: Vec::new(),
-        })
+        }))
     }
 }
 

@@ -218,7 +218,7 @@ pub(crate) fn read_entry(bytes: &[u8], range: Range<usize>) -> Result<(Entry, Pa
             timers_cleared: more.timers_cleared,
             timers_set: more.timers_set,
         };
-        return Ok((Entry::Record(Record::Turn(turn)), parts));
+        return Ok((Entry::Record(Record::Turn(Box::new(turn))), parts));
     }
     let mut row_end = start;
     let record = match kind {

@@ -8,8 +8,8 @@ use crate::contract::StoreError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use everstate_kernel::{
-    Address, DeadLetter, DefinitionRecord, EventId, HistoryEntry, Instance, Kept, Labels, OutcomeRecord,
-    Pending, Queued, Sent, Status, Time, Timer, TimerKey,
+    Address, DeadLetter, DefinitionRecord, EventId, HistoryEntry, Instance, Kept, Labels, Links,
+    OutcomeRecord, Pending, Queued, Sent, Status, Time, Timer, TimerKey,
 };
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};
@@ -63,6 +63,7 @@ pub struct InstanceRow {
     pub address: Address,
     pub version: Arc<str>,
     pub incarnation: u32,
+    pub born: u64,
     pub status: Status,
     pub state: String,
     pub labels: Labels,
@@ -72,6 +73,7 @@ pub struct InstanceRow {
     pub mailbox_len: u32,
     pub timers: Vec<Timer>,
     pub retry: Option<Pending>,
+    pub links: Option<Box<Links>>,
 }
 
 impl InstanceRow {
@@ -81,6 +83,7 @@ impl InstanceRow {
             address: instance.address,
             version: instance.version,
             incarnation: instance.incarnation,
+            born: instance.born,
             status: instance.status,
             labels: instance.labels,
             created_at: instance.created_at,
@@ -89,6 +92,7 @@ impl InstanceRow {
             mailbox_len: instance.mailbox_len,
             timers: instance.timers,
             retry: instance.retry,
+            links: instance.links,
         }
     }
 
@@ -100,6 +104,7 @@ impl InstanceRow {
             address: self.address.clone(),
             version: self.version.clone(),
             incarnation: self.incarnation,
+            born: self.born,
             status: self.status.clone(),
             state: Kept::new(state),
             labels: self.labels.clone(),
@@ -109,6 +114,7 @@ impl InstanceRow {
             mailbox_len: self.mailbox_len,
             timers: self.timers.clone(),
             retry: self.retry.clone(),
+            links: self.links.clone(),
         })
     }
 }

@@ -121,6 +121,11 @@ pub(crate) fn push_run(key: &mut Vec<u8>, incarnation: u32, first: u64) {
     key.extend_from_slice(&first.to_be_bytes());
 }
 
+/// The incarnation in the key of a run whose prefix, the instance included, is that long.
+pub(crate) fn run_incarnation(key: &[u8], prefix_len: usize) -> u32 {
+    key[prefix_len..].first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes))
+}
+
 /// The sequence that the run under this key begins with.
 pub(crate) fn run_first(key: &[u8]) -> u64 {
     key.last_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))

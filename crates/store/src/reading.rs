@@ -143,9 +143,17 @@ impl<T: Tables> Reading<T> {
         let Some(instance) = self.instance_row(layers, &key)? else { return Ok((0, Vec::new())) };
         let prefix = keys::prefixed(keys::RUNS, &key);
         // The last run that begins at or before the first sequence wanted holds it, if any in the tables does.
-        let wanted = keys::after(&keys::run(&key, instance.incarnation, after.saturating_add(1)));
-        let newest = keys::run(&key, instance.incarnation, 0);
-        let start = self.tables.last(Table::Runs, &newest, &wanted)?.unwrap_or(prefix);
+        // Sequences go on from one incarnation to the next, so it is looked for in one after the other, newest first.
+        let sequence = after.saturating_add(1);
+        let mut incarnation = instance.incarnation;
+        let start = loop {
+            let wanted = keys::after(&keys::run(&key, incarnation, sequence));
+            match self.tables.last(Table::Runs, &prefix, &wanted)? {
+                None => break prefix,
+                Some(run) if keys::run_first(&run) <= sequence => break run,
+                Some(run) => incarnation = keys::run_incarnation(&run, prefix.len()),
+            }
+        };
         let mut runs = layers.runs_beneath(&self.tables, &key, Some(&start))?;
         if let Some(dirty) = layers.active.instances.get(&key) {
             runs.extend(dirty.runs.iter().cloned());

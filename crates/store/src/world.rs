@@ -4,9 +4,9 @@
 
 use crate::contract::{Query, Reader};
 use everstate_kernel::{
-    Address, Cause, DeadLetter, DefinitionId, DefinitionRecord, DeletedRecord, Event, EventId, HistoryEntry,
-    Instance, Json, Kept, Labels, Outcome, OutcomeRecord, Queued, Record, Rejection, RowRecord, Sender, Sent,
-    Serial, Source, Status, Time, Timer, TimerKey, Touches, TurnRecord,
+    Address, Cause, DeadLetter, DefinitionId, DefinitionRecord, DeletedRecord, Errand, Event, EventId,
+    HistoryEntry, Instance, Json, Kept, Labels, Outcome, OutcomeRecord, Queued, Record, Rejection, RowRecord,
+    Sender, Sent, Serial, Source, Status, Time, Timer, TimerKey, Touches, TurnRecord,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -151,6 +151,7 @@ impl World {
             address: address.clone(),
             version: Arc::from(if self.ids.is_multiple_of(2) { "v1" } else { "v2" }),
             incarnation: self.incarnations.get(address.as_str()).map_or(0, |last| last + 1),
+            born: 0,
             status: Status::Active,
             state: Kept::new(vec![]),
             labels: to.clone(),
@@ -160,7 +161,10 @@ impl World {
             mailbox_len: 0,
             timers: vec![],
             retry: None,
+            links: None,
         });
+        // One in a while is restarted: its history goes on in the next incarnation.
+        instance.incarnation += u32::from(before.is_some() && self.dice.one_in(12));
         self.incarnations.insert(address.as_str().into(), instance.incarnation);
         if let Source::Mailbox(_) = source {
             instance.mailbox_len -= 1;
@@ -188,7 +192,7 @@ impl World {
             None => Cause::Start { id: event.id.clone(), data: event.data.clone() },
             Some(_) => Cause::Event(event),
         };
-        Record::Turn(TurnRecord {
+        Record::Turn(Box::new(TurnRecord {
             entry: HistoryEntry {
                 position,
                 sequence: instance.turns,
@@ -204,7 +208,7 @@ impl World {
             fingerprint: self.serial,
             timers_cleared,
             timers_set,
-        })
+        }))
     }
 
     /// Where the event of a turn of `address` may have been.
@@ -274,7 +278,7 @@ impl World {
 
     fn sent(&mut self) -> Record {
         let number = Serial(self.serial());
-        Record::Sent(Sent { number, to: self.address(), event: self.event() })
+        Record::Sent(Sent { number, to: self.address(), event: self.event(), errand: Errand::Event })
     }
 
     fn dead_letter(&mut self) -> Record {
@@ -553,7 +557,7 @@ fn fits(query: &Query, instance: &Instance) -> bool {
         && query.version.as_ref().is_none_or(|version| *instance.version == **version)
         && query.state.as_ref().is_none_or(within)
         && query.since.is_none_or(|since| instance.last_event_at >= since)
-        && query.done.is_none_or(|done| matches!(instance.status, Status::Final(_)) == done)
+        && query.done.is_none_or(|done| instance.status.is_ended() == done)
 }
 
 fn queries(instances: &BTreeMap<Key, Instance>) -> Vec<Query> {

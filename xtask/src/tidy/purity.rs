@@ -32,7 +32,7 @@ pub fn check(files: &[Text], problems: &mut Vec<String>) {
     for file in files.iter().filter(pure).filter(|file| !is_test(&file.path)) {
         for (number, line) in file.text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
-            for (word, what) in FORBIDDEN.iter().filter(|(word, _)| code.contains(word)) {
+            for (word, what) in FORBIDDEN.iter().filter(|(word, _)| stands_in(code, word)) {
                 problems.push(format!(
                     "{}:{}: {word} brings {what} into a pure crate",
                     file.path,
@@ -41,6 +41,12 @@ pub fn check(files: &[Text], problems: &mut Vec<String>) {
             }
         }
     }
+}
+
+/// Does the word stand there by itself, and not at the end of a longer one?
+fn stands_in(code: &str, word: &str) -> bool {
+    let begins = |place: usize| !code[..place].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    code.match_indices(word).any(|(place, _)| begins(place))
 }
 
 fn is_test(path: &str) -> bool {

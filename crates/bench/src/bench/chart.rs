@@ -68,6 +68,8 @@ fn turn(address: &Address, number: u64) -> Turn<'_> {
         instance: address,
         version: "v1",
         incarnation: 0,
+        parent: None,
+        children: &[],
         effects: vec![],
     }
 }

@@ -150,13 +150,22 @@ impl<'a> Checker<'a> {
 
     // Names and fields.
 
+    fn bare_name(&self, span: Span, name: &Arc<str>) -> Lowered {
+        let step = Step { field: name.clone(), span };
+        Lowered::new(span, Kind::Path(Variable::Context, Box::new([step])), Type::Dyn, 0)
+    }
+
     fn name(&mut self, span: Span, name: &Arc<str>, absolute: bool) -> Lowered {
         if !absolute && let Some(at) = self.bound.iter().rposition(|(bound, ..)| bound == name) {
             let (_, kind, growth) = self.bound[at].clone();
             return Lowered::new(span, Kind::Variable(Variable::Bound(at as u32)), kind, growth);
         }
+        if self.names.bare.as_ref().is_some_and(|fields| fields.contains(name)) {
+            return self.bare_name(span, name);
+        }
         match self.variable(name) {
             Some((kind, of)) => Lowered::new(span, kind, of, 0),
+            None if self.names.bare.is_some() => self.bare_name(span, name),
             None => {
                 let hint = self.nearest_name(name).map(|known| format!("did you mean '{known}'?"));
                 self.fault(span, format!("unknown name: '{name}'"), hint)

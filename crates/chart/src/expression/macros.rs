@@ -7,8 +7,9 @@
 use super::check::{Checker, Lowered, part_of};
 use super::deduce;
 use super::names::Type;
-use super::node::{Kind, Loop, LoopForm, Variable};
+use super::node::{Kind, Loop, LoopForm, Node, Step, Variable};
 use super::syntax::{Span, Tree, TreeKind};
+use crate::value::Value;
 use std::sync::Arc;
 
 impl Checker<'_> {
@@ -73,6 +74,11 @@ impl Checker<'_> {
     }
 
     fn has(&mut self, span: Span, tree: &Tree) -> Lowered {
+        if let TreeKind::Name { name, .. } = &tree.kind
+            && self.names.bare.is_some()
+        {
+            return self.has_bare(span, tree.span, name);
+        }
         let TreeKind::Select { operand, field, field_span, optional: false } = &tree.kind else {
             let hint = "write has(context.total)".to_owned();
             return self.fault(tree.span, "'has' takes a field".to_owned(), Some(hint));
@@ -92,6 +98,23 @@ impl Checker<'_> {
             }
         }
         Lowered::new(span, Kind::Has(Box::new(operand.node), field.clone()), Type::Bool, 0)
+    }
+
+    /// `has(name)`: is there a value of that name? Data that was declared and not bound is `null`.
+    fn has_bare(&mut self, span: Span, at: Span, name: &Arc<str>) -> Lowered {
+        let node = |kind| Node { span: at, kind };
+        let null = || node(Kind::Constant(Value::Null));
+        if let Some(slot) = self.names.locals.iter().rposition(|(known, _)| known == name) {
+            let local = node(Kind::Variable(Variable::Local(slot as u32)));
+            return Lowered::new(span, Kind::Equal(Box::new([local, null()]), true), Type::Bool, 0);
+        }
+        let there = node(Kind::Has(Box::new(node(Kind::Variable(Variable::Context))), name.clone()));
+        let step = Step { field: name.clone(), span: at };
+        let value = node(Kind::Path(Variable::Context, Box::new([step])));
+        let bound = node(Kind::Equal(Box::new([value, null()]), true));
+        let parts = [there, bound];
+        // The second part faults where the first is false, and a false part decides all the same.
+        Lowered::new(span, Kind::All(Box::new(parts)), Type::Bool, 0)
     }
 
     fn variable_name(&mut self, tree: &Tree) -> Arc<str> {

@@ -178,6 +178,14 @@ impl Expression {
         })
     }
 
+    /// An expression that faults with this message whenever it is evaluated, in the place of one that could not be
+    /// compiled: SCXML lets a machine meet its mistakes when it comes to them.
+    pub fn failing(source: &str, message: &str) -> Expression {
+        let span = syntax::Span::new(0, source.len().min(u32::MAX as usize));
+        let root = node::Node { span, kind: node::Kind::Fault(message.into()) };
+        Expression { source: Arc::from(source), root, kind: Type::Dyn, growth: 0, states: Vec::new() }
+    }
+
     /// The text it was compiled from.
     pub fn source(&self) -> &str {
         &self.source

@@ -3,7 +3,7 @@
 //! It refuses to know values at run time. Its one invariant: a declared variable keeps its slot.
 
 use crate::value::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -144,6 +144,7 @@ pub struct Names {
     pub(super) more: ObjectType,
     pub(super) locals: Vec<(Arc<str>, Type)>,
     pub(super) checked: bool,
+    pub(super) bare: Option<Arc<BTreeSet<Arc<str>>>>,
 }
 
 impl Default for Names {
@@ -161,6 +162,7 @@ impl Names {
             more: ObjectType::default(),
             locals: Vec::new(),
             checked: true,
+            bare: None,
         }
     }
 
@@ -186,6 +188,14 @@ impl Names {
     /// wants; only what does not parse is refused.
     pub fn unchecked(mut self) -> Names {
         self.checked = false;
+        self
+    }
+
+    /// Fields of the context can be named without `context.` before them, as SCXML names its data. The ones given here
+    /// hide standard names; any other name that is not known is one as well, and where the context has no such field,
+    /// that is a fault of the evaluation.
+    pub fn bare_context(mut self, fields: Arc<BTreeSet<Arc<str>>>) -> Names {
+        self.bare = Some(fields);
         self
     }
 

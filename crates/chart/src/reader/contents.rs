@@ -199,6 +199,7 @@ impl<'a> Reader<'a> {
             );
         }
         if let Some(Template::Fixed(address)) = &send.to
+            && !address.starts_with("#_")
             && let Err(error) = everstate_kernel::Address::parse(address)
         {
             let span = fields.find("to").map_or(node.span.clone(), |entry| entry.value.span.clone());

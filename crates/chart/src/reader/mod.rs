@@ -5,8 +5,11 @@
 
 mod contents;
 mod fields;
+mod invokes;
+pub(crate) mod scxml;
 mod shapes;
 mod states;
+mod supervisor;
 mod targets;
 mod transitions;
 
@@ -18,8 +21,9 @@ use crate::finding::{Code, Finding, Severity};
 use crate::format;
 use crate::model::{DeclaredEvent, Model, ModelState, Unhandled};
 use crate::value::Value;
-use everstate_kernel::{Create, Definition, DefinitionId, Durability, Policy, Retry, Span};
+use everstate_kernel::{Create, Definition, DefinitionId, Durability, Park, Policy, Retry, Span};
 use fields::Fields;
+pub use supervisor::SupervisorDefinition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -58,15 +62,33 @@ impl ChartDefinition {
     }
 }
 
-/// Reads a definition in YAML or JSON. The file's name gives the definition's name where the text does not.
+/// Reads a definition in YAML, JSON or SCXML. The file's name gives the definition's name where the text does not.
 pub fn read(file_name: &str, text: &str) -> Outcome {
+    read_as(file_name, text, false)
+}
+
+/// Reads a definition whose turns are stored and restored before each microstep. It does the same, slower: that is
+/// what it is for.
+pub fn read_restless(file_name: &str, text: &str) -> Outcome {
+    read_as(file_name, text, true)
+}
+
+/// Reads a document that was made by a machine.
+pub(crate) fn read_inline(text: &str) -> Outcome {
+    scxml::read("document.scxml", text, false)
+}
+
+fn read_as(file_name: &str, text: &str, restless: bool) -> Outcome {
     // A mark of byte order is no part of the text; places in findings stay those of the text as given.
     let (text, offset) = match text.strip_prefix('\u{feff}') {
         Some(rest) => (rest, '\u{feff}'.len_utf8()),
         None => (text, 0),
     };
-    let mut outcome = match document::parse(text) {
-        Ok(root) => read_tree(file_name, text, &root),
+    // No native definition begins so: it would be a text and no map.
+    let is_xml = text.trim_start().starts_with('<') && !text.trim_start().starts_with("<<");
+    let mut outcome = match document::parse(if is_xml { "" } else { text }) {
+        _ if is_xml => scxml::read(file_name, text, restless),
+        Ok(root) => read_tree(file_name, text, &root, restless),
         Err(finding) => Outcome { definition: None, findings: vec![*finding] },
     };
     for finding in &mut outcome.findings {
@@ -75,15 +97,34 @@ pub fn read(file_name: &str, text: &str) -> Outcome {
     outcome
 }
 
-fn read_tree(file_name: &str, source: &str, root: &Node) -> Outcome {
+fn read_tree(file_name: &str, source: &str, root: &Node, restless: bool) -> Outcome {
     let mut reader = Reader::new(source);
+    reader.restless = restless;
     let definition = reader.definition(file_name, root);
-    let mut findings = reader.findings;
+    let (definition, findings) = finished(definition, reader.findings);
+    Outcome { definition, findings }
+}
+
+/// What was read, unless one of the findings is an error, and the findings in the order of the text.
+fn finished<T>(definition: Option<T>, mut findings: Vec<Finding>) -> (Option<T>, Vec<Finding>) {
     findings.sort_by_key(|finding| (finding.span.start, finding.span.end, finding.code));
     findings.dedup();
     findings.truncate(FINDINGS_MAX);
     let usable = findings.iter().all(|finding| finding.severity != Severity::Error);
-    Outcome { definition: definition.filter(|_| usable), findings }
+    (definition.filter(|_| usable), findings)
+}
+
+/// Reads a supervisor; none when the text is of another sort.
+pub(crate) fn read_supervisor(
+    file_name: &str,
+    text: &str,
+) -> Option<(Option<SupervisorDefinition>, Vec<Finding>)> {
+    // Parsing costs as much as reading, and nearly all definitions are charts.
+    if !text.contains("supervisor") {
+        return None;
+    }
+    let root = document::parse(text).ok().filter(supervisor::is_supervisor)?;
+    Some(supervisor::read(file_name, text, &root))
 }
 
 /// What is known while a definition is read.
@@ -109,6 +150,7 @@ pub(crate) struct Reader<'a> {
     slots: usize,
     event_types: BTreeMap<Arc<str>, Type>,
     sent: Vec<crate::check::SentToSelf>,
+    restless: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -130,6 +172,7 @@ impl<'a> Reader<'a> {
             slots: 0,
             event_types: BTreeMap::new(),
             sent: Vec::new(),
+            restless: false,
         }
     }
 
@@ -172,8 +215,16 @@ impl<'a> Reader<'a> {
         let actions = self.named_actions(&fields);
         self.fill_states();
         self.check_names(&fields, &guards, &actions);
-        let model =
-            Model { states: std::mem::take(&mut self.states), guards, actions, context, events, unhandled };
+        let model = Model {
+            states: std::mem::take(&mut self.states),
+            guards,
+            actions,
+            context,
+            events,
+            unhandled,
+            rules: None,
+            inline: Vec::new(),
+        };
         let sent = std::mem::take(&mut self.sent);
         // With states or transitions missing, what the whole looks like would only be misleading.
         let within_contents = [Code::Expression, Code::UnknownName, Code::UnknownState, Code::NameCycle];
@@ -189,7 +240,9 @@ impl<'a> Reader<'a> {
         let usable = self.findings.iter().all(|finding| finding.severity != Severity::Error);
         let id = id.filter(|_| usable)?;
         let names = std::mem::take(&mut self.state_names).into_iter().collect();
-        let chart = Arc::new(crate::compile::compile(&id.name, model, names));
+        let mut chart = crate::compile::compile(&id.name, model, names);
+        chart.restless = self.restless;
+        let chart = Arc::new(chart);
         Some(ChartDefinition { id, policy, chart, description, tags })
     }
 
@@ -247,6 +300,9 @@ impl<'a> Reader<'a> {
         }
         if let Some(retention) = self.duration(fields, "retention", "") {
             policy.retention = retention;
+        }
+        if self.word(fields, "park", "") == Some("instance") {
+            policy.park = Park::Instance;
         }
         if let Some(entry) = fields.find("retry")
             && let Some(retry) = self.fields(&entry.value, &format::RETRY, "retry")

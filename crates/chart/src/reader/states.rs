@@ -61,6 +61,9 @@ impl<'a> Reader<'a> {
             entry: Vec::new(),
             exit: Vec::new(),
             output: None,
+            donedata: None,
+            invokes: Vec::new(),
+            has_id: false,
             unhandled: None,
             description: None,
             tags: Vec::new(),
@@ -207,7 +210,9 @@ impl<'a> Reader<'a> {
             let entry = self.actions_of(&body, "entry", &place);
             let exit = self.actions_of(&body, "exit", &place);
             let initial = self.initial(index, &body);
-            let transitions = self.transitions(index, &body);
+            let mut transitions = Vec::new();
+            let invokes = self.invokes(index, &body, &mut transitions);
+            let transitions = self.transitions(index, &body, transitions);
             let output =
                 body.find("output").and_then(|entry| self.formula(&entry.value, &join(&place, "output")));
             self.check_keys_of_kind(index, &body);
@@ -219,6 +224,7 @@ impl<'a> Reader<'a> {
             state.exit = exit;
             state.initial = initial;
             state.transitions = transitions;
+            state.invokes = invokes;
             state.output = output;
         }
     }
@@ -236,11 +242,22 @@ impl<'a> Reader<'a> {
             StateKind::Parallel => ("a parallel state", &["initial", "output", "history", "target"]),
             StateKind::Final => (
                 "a final state",
-                &["initial", "on", "always", "after", "onDone", "history", "target", "unhandled"],
+                &["initial", "on", "always", "after", "onDone", "history", "target", "unhandled", "invoke"],
             ),
             StateKind::History { .. } => (
                 "a history",
-                &["initial", "on", "always", "after", "onDone", "entry", "exit", "output", "unhandled"],
+                &[
+                    "initial",
+                    "on",
+                    "always",
+                    "after",
+                    "onDone",
+                    "entry",
+                    "exit",
+                    "output",
+                    "unhandled",
+                    "invoke",
+                ],
             ),
         };
         for key in refused {

@@ -148,24 +148,12 @@ impl<'a> Reader<'a> {
 
     /// Several targets must lie in different regions of a parallel state.
     fn can_be_together(&mut self, targets: &[StateIndex], node: &Node, path: &str) -> bool {
-        for (at, one) in targets.iter().enumerate() {
-            for other in &targets[at + 1..] {
-                let (low, high) = (*one.min(other), *one.max(other));
-                let nested = high < self.model_state(low).end;
-                let mut common = low;
-                while high >= self.model_state(common).end {
-                    common = self.model_state(common).parent.unwrap_or(0);
-                }
-                if nested || self.model_state(common).kind != StateKind::Parallel {
-                    let names = (self.model_state(low).path.clone(), self.model_state(high).path.clone());
-                    let message = format!("{:?} and {:?} cannot be active together", names.0, names.1);
-                    let hint = "several targets must be in different regions of a parallel state";
-                    self.report(Code::ConflictingTargets, node.span.clone(), path, message, hint);
-                    return false;
-                }
-            }
-        }
-        true
+        let Some((one, other)) = apart(&self.states, targets) else { return true };
+        let names = (self.model_state(one).path.clone(), self.model_state(other).path.clone());
+        let message = format!("{:?} and {:?} cannot be active together", names.0, names.1);
+        let hint = "several targets must be in different regions of a parallel state";
+        self.report(Code::ConflictingTargets, node.span.clone(), path, message, hint);
+        false
     }
 
     /// The state that a guard or an expression asks for.
@@ -193,4 +181,29 @@ impl<'a> Reader<'a> {
         self.report(Code::UnknownState, span, &join(path, ""), format!("there is no state {text:?}"), hint);
         None
     }
+}
+
+/// Two of the targets that cannot be active together, the first in document order first.
+pub(super) fn apart(states: &[ModelState], targets: &[StateIndex]) -> Option<(StateIndex, StateIndex)> {
+    let state = |at: StateIndex| &states[usize::from(at)];
+    // A history stands for what is in its parent.
+    let meant = |at: StateIndex| match state(at).kind {
+        StateKind::History { .. } => state(at).parent.unwrap_or(at),
+        _ => at,
+    };
+    for (at, one) in targets.iter().enumerate() {
+        for other in &targets[at + 1..] {
+            let (one, other) = (meant(*one), meant(*other));
+            let (low, high) = (one.min(other), one.max(other));
+            let nested = high < state(low).end;
+            let mut common = low;
+            while high >= state(common).end {
+                common = state(common).parent.unwrap_or(0);
+            }
+            if nested || state(common).kind != StateKind::Parallel {
+                return Some((low, high));
+            }
+        }
+    }
+    None
 }

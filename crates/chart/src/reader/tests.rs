@@ -181,7 +181,7 @@ states:
   p: {type: parallel, initial: a}
   a.b: {}
   q: {initial: h, states: {h: {history: shallow}, z: {}}}
-  r: {invoke: {src: x}, on: {go: '#out'}}
+  r: {invoke: [{id: x}, {src: x}], on: {go: '#out'}}
 on: {p: p, q: q, r: r}
 ",
         "5:14 unknown-target: there is no state \"x.y\" (did you mean \"a.b\"?)
@@ -196,17 +196,17 @@ on: {p: p, q: q, r: r}
          12:23 bad-value: an atomic state has no \"initial\"
          13:3 bad-value: the name of a state has a '.': \"a.b\"; paths are made with it (write \"a_b\")
          14:28 history-default: the history \"h\" has no default, and none follows from its parent's `initial` (add `target: STATE`, a state beside it)
-         15:7 unsupported: \"invoke\" is not supported here (invoked machines come with supervision; until then send an event to another machine and wait for its reply)",
+         15:16 missing-key: nothing is named that could be invoked (add `src: NAME` of a definition)",
     );
 }
 
 #[test]
 fn what_other_tools_write_and_is_not_supported_is_said() {
     check(
-        "name: m\ninitial: a\nstates:\n  a: {invoke: {src: x}, on: {x: {guard: {type: isX}, actions: [{type: doX}]}}}\n",
-        "4:7 unsupported: \"invoke\" is not supported here (invoked machines come with supervision; until then send an event to another machine and wait for its reply)
-         4:48 unknown-name: there is no guard \"isX\" under `guards` (define it under `guards:` as an expression)
-         4:71 unknown-name: there is no action \"doX\" under `actions` (define it under `actions:`, or write it out, such as `log: doX`)",
+        "name: m\ninitial: a\nstates:\n  a: {invoke: {src: x, systemId: y}, on: {x: {guard: {type: isX}, actions: [{type: doX}]}}}\n",
+        "4:24 unsupported: \"systemId\" is not supported here (send to the address of an instance, or to `#_ID`)
+         4:61 unknown-name: there is no guard \"isX\" under `guards` (define it under `guards:` as an expression)
+         4:84 unknown-name: there is no action \"doX\" under `actions` (define it under `actions:`, or write it out, such as `log: doX`)",
     );
 }
 
@@ -302,7 +302,7 @@ fn names_versions_and_policies_are_read() {
     assert_eq!(definition.id.to_string(), "orders:1.2.0");
     assert_eq!(
         format!("{:?}", definition.policy),
-        "Policy { create: OnDemand, durability: Process, retention: Span(172800000), retry: Retry { attempts: 3, backoff: Span(1000), backoff_max: Span(60000) } }"
+        "Policy { create: OnDemand, durability: Process, retention: Span(172800000), retry: Retry { attempts: 3, backoff: Span(1000), backoff_max: Span(60000) }, park: Event }"
     );
     check(
         "name: a b\ninitial: a\nstates: {a: {on: {x: a}}}",

@@ -14,12 +14,23 @@ use crate::model::{Descriptor, ModelTransition, Reach, Trigger};
 use everstate_kernel::limits::EVENT_NAME_BYTES_MAX;
 use std::sync::Arc;
 
+/// What fires transitions, and what their expressions may name.
+pub(super) struct Triggered<'p> {
+    pub(super) path: &'p str,
+    pub(super) trigger: Trigger,
+    pub(super) names: Names,
+}
+
 impl<'a> Reader<'a> {
-    /// The transitions of a state. Exact names come before prefixes, longer prefixes before shorter ones, and
+    /// The transitions of a state, added to those that its invocations have. Exact names come before prefixes, longer prefixes before shorter ones, and
     /// `*` last, as users of the format expect; else the order of the text counts.
-    pub(super) fn transitions(&mut self, source: StateIndex, body: &Fields<'a>) -> Vec<ModelTransition> {
+    pub(super) fn transitions(
+        &mut self,
+        source: StateIndex,
+        body: &Fields<'a>,
+        mut all: Vec<ModelTransition>,
+    ) -> Vec<ModelTransition> {
         let place = self.states[usize::from(source)].place.clone();
-        let mut all = Vec::new();
         if let Some(entry) = body.find("on") {
             let path = join(&place, "on");
             let mut entries = Vec::new();
@@ -36,7 +47,8 @@ impl<'a> Reader<'a> {
             for (descriptor, entry) in entries {
                 let names = self.names_at(&descriptor);
                 let trigger = Trigger::Events(vec![descriptor]);
-                self.read_list(source, entry, &join(&path, &entry.key), trigger, names, &mut all);
+                let path = join(&path, &entry.key);
+                self.read_list(source, entry, Triggered { path: &path, trigger, names }, &mut all);
             }
         }
         if let Some(entry) = body.find("after") {
@@ -46,7 +58,8 @@ impl<'a> Reader<'a> {
                 match crate::duration::parse(&entry.key) {
                     Ok(delay) => {
                         let names = self.names.clone();
-                        self.read_list(source, entry, &path, Trigger::After(delay.0), names, &mut all);
+                        let trigger = Trigger::After(delay.0);
+                        self.read_list(source, entry, Triggered { path: &path, trigger, names }, &mut all);
                     }
                     Err(message) => self.report(Code::BadValue, entry.key_span.clone(), &path, message, ""),
                 }
@@ -58,7 +71,8 @@ impl<'a> Reader<'a> {
                 && let Some(entry) = body.find(key)
             {
                 let names = self.names.clone();
-                self.read_list(source, entry, &join(&place, key), trigger, names, &mut all);
+                let path = join(&place, key);
+                self.read_list(source, entry, Triggered { path: &path, trigger, names }, &mut all);
             }
         }
         all
@@ -106,15 +120,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn read_list(
+    pub(super) fn read_list(
         &mut self,
         source: StateIndex,
         entry: &'a Entry,
-        path: &str,
-        trigger: Trigger,
-        names: Names,
+        triggered: Triggered<'_>,
         all: &mut Vec<ModelTransition>,
     ) {
+        let Triggered { path, trigger, names } = triggered;
         let node = &entry.value;
         let first = all.len();
         let outer = std::mem::replace(&mut self.names, names);

@@ -145,6 +145,11 @@ impl Map {
         self.entries.binary_search_by(place).ok().map(|at| &mut self.entries[at].1)
     }
 
+    /// The value of a key of any type, to be changed.
+    pub(crate) fn find_key_mut(&mut self, key: &Key) -> Option<&mut Value> {
+        self.place(key).ok().map(|at| &mut self.entries[at].1)
+    }
+
     /// Puts a value in place of what the key had, which is returned.
     pub fn insert(&mut self, key: Key, value: Value) -> Option<Value> {
         match self.place(&key) {

@@ -5,7 +5,7 @@ use crate::meant;
 use crate::output::Output;
 use crate::render::counted;
 use clap::Args;
-use everstate_chart::{Severity, read, render};
+use everstate_chart::{Severity, machine, render};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ impl Check {
                 let message = format!("definition is not UTF-8 text: {name}");
                 return Err(Failure::problem("malformed", message).hint("save the file as UTF-8"));
             };
-            for finding in read(&name, &source).findings {
+            for finding in machine(&name, &source).1 {
                 match finding.severity {
                     Severity::Error => errors += 1,
                     Severity::Warning => warnings += 1,

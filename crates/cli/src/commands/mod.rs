@@ -20,10 +20,14 @@ pub(crate) mod outcome;
 pub(crate) mod put;
 pub(crate) mod reference;
 pub(crate) mod replay;
+pub(crate) mod restart;
+pub(crate) mod restarts;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod start;
 pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod tree;
 pub(crate) mod why;
 
 use crate::arguments::{Arguments, Command};
@@ -61,6 +65,10 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         Command::Await(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Why(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Delete(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Stop(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Restart(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Tree(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Restarts(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::DeadLetters(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Load(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Export(command) => runtime()?.block_on(command.run(&shared, output)),

@@ -170,7 +170,7 @@ struct Step {
 
 /// Tries the events that a new instance says it takes; a turn is a pure function, so trying does nothing.
 fn first_step(file: &str, source: &str) -> Option<Step> {
-    let definition = everstate_chart::read(file, source).definition?.to_definition();
+    let definition = everstate_chart::machine(file, source).0?.to_definition();
     let kind = definition.id.name.to_string();
     let address = Address::new(&kind, "1").ok()?;
     let turn = || Turn {
@@ -179,6 +179,8 @@ fn first_step(file: &str, source: &str) -> Option<Step> {
         instance: &address,
         version: &definition.id.version,
         incarnation: 1,
+        parent: None,
+        children: &[],
         effects: Vec::new(),
     };
     let begun = definition.behaviour.start(&Json::default(), &mut turn()).ok()?;

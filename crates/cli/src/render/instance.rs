@@ -1,6 +1,7 @@
 //! Instances: one in full, many in a table.
 
 use super::{compact, counted, indented, moment, states, worth_showing};
+use crate::document::standing;
 use crate::paint::Paint;
 use crate::render::moment::{ago, second};
 use crate::table::{Table, pairs, visible};
@@ -9,8 +10,12 @@ use everstate_client::{api, millis};
 /// One instance in full.
 pub(crate) fn instance(instance: &api::Instance, now: i64, paint: Paint) -> String {
     let mut state = paint.good(&visible(&states(&instance.states)));
-    if instance.done {
-        state += " (done)";
+    match standing(instance) {
+        "parked" => state += &format!(" {}", paint.bad("(parked)")),
+        "stopped" => state += " (stopped)",
+        "gave-up" => state += &format!(" {}", paint.bad("(gave up)")),
+        _ if instance.done => state += " (done)",
+        _ => {}
     }
     let mut rows = vec![("state", state), ("version", instance.version.clone())];
     if let Some(output) = worth_showing(instance.output.as_option()) {
@@ -25,6 +30,17 @@ pub(crate) fn instance(instance: &api::Instance, now: i64, paint: Paint) -> Stri
     }
     if instance.waiting_events > 0 {
         rows.push(("mailbox", counted(instance.waiting_events.into(), "waiting event")));
+    }
+    if !instance.status_reason.is_empty() {
+        rows.insert(1, ("because", visible(&instance.status_reason)));
+    }
+    if !instance.parent.is_empty() {
+        rows.push(("parent", instance.parent.clone()));
+    }
+    if !instance.children.is_empty() {
+        let lines: Vec<_> =
+            instance.children.iter().map(|child| format!("{}  {}", child.name, child.address)).collect();
+        rows.push(("children", visible_lines(&lines)));
     }
     rows.push(("turns", instance.turns.to_string()));
     if instance.incarnation > 1 {

@@ -7,6 +7,7 @@ mod explanation;
 mod instance;
 mod moment;
 mod outcome;
+mod tree;
 mod turn;
 
 pub(crate) use definition::{definitions, put};
@@ -14,6 +15,7 @@ pub(crate) use explanation::explanation;
 pub(crate) use instance::{instance, instances};
 pub(crate) use moment::{ago, moment};
 pub(crate) use outcome::{dead_letters, outcome};
+pub(crate) use tree::{restarts, tree};
 pub(crate) use turn::{follow_line, history, snapshot_line};
 
 use crate::paint::Paint;

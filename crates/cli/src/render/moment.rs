@@ -14,6 +14,12 @@ pub(crate) fn second(time: &Timestamp) -> String {
     text.get(..19).map_or(text.clone(), |start| start.replace('T', " "))
 }
 
+/// The same of milliseconds since 1970.
+pub(crate) fn second_of(millis: i64) -> String {
+    let (seconds, rest) = (millis.div_euclid(1000), millis.rem_euclid(1000));
+    second(&Timestamp { seconds, nanos: rest as i32 * 1_000_000, ..Default::default() })
+}
+
 /// `02:09:10.123`.
 pub(crate) fn clock(time: &Timestamp) -> String {
     let text = rfc3339(time);

@@ -17,7 +17,8 @@ pub(crate) fn outcome(outcome: &api::Outcome, event_id: &str, paint: Paint) -> S
     if word == "rejected" && !outcome.from.is_empty() {
         rows.push(("state", states(&outcome.from)));
     }
-    if word == "rejected" {
+    // Only an event that is not accepted here makes one ask what is.
+    if outcome.reason == "not-accepted" {
         let none = "no event at all".to_owned();
         rows.push(("accepts", if outcome.accepts.is_empty() { none } else { outcome.accepts.join(", ") }));
     }

@@ -150,6 +150,18 @@ fn outcomes() {
     accepts   cancel, pay
     event     e-2
     "#);
+    let shapeless = api::Outcome {
+        reason: "bad-data".into(),
+        message: "\"article\" is missing".into(),
+        accepts: vec![],
+        ..rejected()
+    };
+    insta::assert_snapshot!(outcome(&shapeless, "e-2", PLAIN), @r#"
+    rejected  "article" is missing
+    reason    bad-data
+    state     unpaid
+    event     e-2
+    "#);
     insta::assert_snapshot!(outcome(&failed(), "e-3", PLAIN), @r"
     failed    context.amount is null
     reason    fault-expression

@@ -1,10 +1,12 @@
 //! Walks everything a node holds and looks for what must never be. Called after every step in tests and in
 //! simulation; too slow for production.
 
+mod links;
+
+use self::links::OnTheWay;
 use super::Node;
 use super::turn::{retry_key, timer_key};
 use crate::address::Address;
-use crate::record::Status;
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
@@ -38,8 +40,10 @@ impl Node {
                 });
             }
         }
+        let on_the_way = OnTheWay::of(self);
         for (address, live) in self.residents.iter() {
             audit_instance(self, live)
+                .and_then(|()| on_the_way.audit(self, live))
                 .map_err(|problem| Violation { address: Some(address.clone()), problem })?;
         }
         Ok(())
@@ -67,7 +71,7 @@ fn audit_instance(node: &Node, live: &super::residents::Live) -> Result<(), Stri
     {
         return Err("its state in memory is not the one in its row".into());
     }
-    let ended = matches!(row.status, Status::Final(_));
+    let ended = row.status.is_ended();
     if ended && (!row.timers.is_empty() || row.retry.is_some() || !live.mailbox.is_empty()) {
         return Err("it has ended and still waits for something".into());
     }
@@ -108,7 +112,7 @@ fn audit_mailbox(node: &Node, live: &super::residents::Live) -> Result<(), Strin
                 return Err("an event is to be tried again and nobody will wake it".into());
             }
         }
-        None if live.mailbox.iter().any(|waiting| waiting.runnable) => {
+        None if !live.is_parked() && live.mailbox.iter().any(|waiting| waiting.runnable) => {
             return Err("it could take an event of its mailbox and does not".into());
         }
         None => {}

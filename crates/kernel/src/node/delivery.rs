@@ -15,8 +15,9 @@
 //! | there, with a full mailbox, and it must wait | refused | dead letter, sender told | dead letter |
 
 use super::Node;
+use super::errands::Arrived;
 use super::residents::Live;
-use super::turn::{Attempt, Delivery, START_INDEX, internal_id, retry_key, sent, timer_key};
+use super::turn::{Attempt, Beginning, Delivery, START_INDEX, internal_id, retry_key, sent, timer_key};
 use crate::address::Address;
 use crate::behaviour::Fault;
 use crate::definition::{Create, Definition};
@@ -24,13 +25,14 @@ use crate::event::{Event, EventId, Outcome, Rejection, Sender};
 use crate::input::{Answer, Out, Refusal, Release, Ticket};
 use crate::json::Json;
 use crate::limits::OUTBOX_MAX;
+use crate::link::Errand;
 use crate::record::{
-    DeadLetter, DeletedRecord, Instance, Kept, Labels, OutcomeRecord, Queued, Record, Serial, Source, Status,
-    TimerKey,
+    DeadLetter, DeletedRecord, Instance, Kept, Labels, OutcomeRecord, Queued, Record, Sent, Serial, Source,
+    Status, TimerKey,
 };
 use crate::time::Time;
 use alloc::collections::VecDeque;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -74,7 +76,8 @@ impl Node {
                 _ => Refusal::UnknownKind(kind),
             });
         };
-        match self.begin(new_instance(&address, definition), id, data, fingerprint, true, out) {
+        let beginning = Beginning { id, data, source: Source::Direct, fingerprint, remembered: true };
+        match self.begin(new_instance(&address, definition), beginning, out) {
             Ok(outcome) => Answer::Decided { outcome, duplicate: false },
             Err(fault) => Answer::Refused(Refusal::StartFaulted(fault)),
         }
@@ -106,11 +109,19 @@ impl Node {
     /// The oldest event of the outbox.
     pub(super) fn deliver(&mut self, number: Serial, out: &mut Out) {
         let Some(letter) = self.outbox.remove(&number) else { return };
-        let (to, event) = (letter.to, letter.event);
+        let Sent { to, event, errand, .. } = letter;
+        let about = match errand {
+            Errand::Event => None,
+            Errand::Answer(about) => Some(about),
+            errand => return self.run_errand(Arrived { number, to, event }, errand, out),
+        };
         let attempt = match self.bring_to_life(&to, !event.is_answer(), out) {
             Err(nobody) => Err(nobody.outcome()),
             Ok(()) => {
                 let delivery = Delivery::of(event.clone(), Source::Outbox(number));
+                if about.is_some_and(|about| self.is_before(&to, about)) {
+                    return drop(self.reject(&to, delivery, Rejection::Gone, String::new(), out));
+                }
                 match self.hand_over(&to, delivery, out) {
                     Attempt::Decided { .. } | Attempt::Kept => Ok(()),
                     Attempt::MailboxFull => Err(nobody(Rejection::MailboxFull)),
@@ -171,9 +182,9 @@ impl Node {
 
     /// Gives an event to an instance: at once when it is free, otherwise into its mailbox. Then lets the instance
     /// take what has become possible.
-    fn hand_over(&mut self, address: &Address, delivery: Delivery, out: &mut Out) -> Attempt {
+    pub(super) fn hand_over(&mut self, address: &Address, delivery: Delivery, out: &mut Out) -> Attempt {
         let live = self.residents.live(address).expect("the instance was brought to life");
-        if live.row.retry.is_some() {
+        if live.is_held() {
             return self.keep(address, delivery, false, out);
         }
         let attempt = self.attempt(address, delivery, out);
@@ -184,10 +195,10 @@ impl Node {
 
     /// Takes the events of the mailbox in order, as long as one may be tried. `changed`: the active states have
     /// changed, so deferred ones may be tried again.
-    fn drain(&mut self, address: &Address, mut changed: bool, out: &mut Out) {
+    pub(super) fn drain(&mut self, address: &Address, mut changed: bool, out: &mut Out) {
         loop {
             let live = self.residents.live_mut(address).expect("the instance was brought to life");
-            if live.row.retry.is_some() {
+            if live.is_held() {
                 return self.keep_runnable(address, out);
             }
             if changed {
@@ -201,6 +212,7 @@ impl Node {
     }
 
     pub(super) fn delete(&mut self, ticket: Ticket, address: &Address, out: &mut Out) {
+        self.end_to_delete(address, out);
         let Some(live) = self.residents.remove(address) else {
             let refusal = Refusal::UnknownInstance(address.clone());
             return out.releases.push(Release::Answer(ticket, Answer::Refused(refusal)));
@@ -309,8 +321,9 @@ impl Node {
             return Err(Nobody::Reason(Rejection::UnknownAddress));
         }
         let id = internal_id(Serial::of(self.position + 1, START_INDEX));
-        self.begin(new_instance(address, definition), id, Json::NULL, 0, false, out)
-            .map_err(Nobody::Fault)?;
+        let data = Json::NULL;
+        let beginning = Beginning { id, data, source: Source::Direct, fingerprint: 0, remembered: false };
+        self.begin(new_instance(address, definition), beginning, out).map_err(Nobody::Fault)?;
         Ok(())
     }
 }
@@ -342,15 +355,16 @@ impl From<&Queued> for Delivery {
 }
 
 /// The outcome of an event that no instance got.
-fn nobody(reason: Rejection) -> Outcome {
+pub(super) fn nobody(reason: Rejection) -> Outcome {
     Outcome::Rejected { reason, state: Labels::default(), detail: reason.to_string(), accepts: Vec::new() }
 }
 
-fn new_instance(address: &Address, definition: Arc<Definition>) -> Live {
+pub(super) fn new_instance(address: &Address, definition: Arc<Definition>) -> Live {
     let row = Instance {
         address: address.clone(),
         version: definition.id.version.clone(),
         incarnation: 1,
+        born: 0,
         status: Status::Active,
         state: Kept::default(),
         labels: Labels::default(),
@@ -360,6 +374,7 @@ fn new_instance(address: &Address, definition: Arc<Definition>) -> Live {
         mailbox_len: 0,
         timers: Vec::new(),
         retry: None,
+        links: None,
     };
     Live { row, state: None, definition, mailbox: VecDeque::new() }
 }

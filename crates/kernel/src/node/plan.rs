@@ -1,14 +1,17 @@
 //! What a turn will change, worked out before anything does: too much, and it is a fault that leaves no trace.
 
 use super::residents::Live;
-use super::turn::{sent, timer_key};
+use super::ties::{Ties, Wanted, check_child_name};
+use super::turn::{EFFECTS_INDEX, sent, timer_key};
 use crate::address::Address;
 use crate::behaviour::{Effect, Fault, FaultCode, Next};
 use crate::event::{Event, Sender};
 use crate::json::Json;
 use crate::limits::{DELAY_MS_MAX, EFFECT_BYTES_MAX, EFFECTS_MAX, STATE_BYTES_MAX, TIMERS_MAX};
-use crate::record::{Kept, Sent, Serial, Timer, TimerKey};
+use crate::link::{Links, RestartFrom};
+use crate::record::{Kept, Sent, Serial, Status, Timer, TimerKey};
 use crate::time::Time;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -21,6 +24,9 @@ pub(super) struct Change {
     pub(super) sends: Vec<Sent>,
     pub(super) reply: Json,
     pub(super) log: Vec<String>,
+    pub(super) links: Option<Box<Links>>,
+    /// How the instance ends, if it does.
+    pub(super) ending: Option<Status>,
 }
 
 /// The timers of an instance while a turn works on them.
@@ -34,7 +40,7 @@ pub(super) struct Timers {
 pub(super) fn plan(
     live: &Live,
     fired: Option<&TimerKey>,
-    next: Next,
+    mut next: Next,
     effects: Vec<Effect>,
     position: u64,
     now: Time,
@@ -47,9 +53,11 @@ pub(super) fn plan(
     if let Some(fired) = fired {
         timers.remove(address, |timer| Some(timer.generation) == fired.generation);
     }
+    let mut ties = Ties::of(live, now);
     let (mut sends, mut reply, mut log) = (Vec::new(), Json::NULL, Vec::new());
+    let mut ending = next.done.take().map(Status::Final);
     for (index, effect) in effects.into_iter().enumerate() {
-        let serial = Serial::of(position, index as u64);
+        let serial = Serial::of(position, EFFECTS_INDEX + index as u64);
         match effect {
             Effect::Send { to, event, data } => {
                 sends.push(sent(serial, to, event, data, Sender::Instance(address.clone()), now));
@@ -61,13 +69,22 @@ pub(super) fn plan(
             }
             Effect::CancelTimer(name) => timers.remove(address, |timer| timer.name == name),
             Effect::Log(line) => log.push(line),
+            Effect::Spawn { name, kind, version, id, data, orphan } => {
+                sends.push(ties.spawn(serial, Wanted { name, kind, version, id, data, orphan })?);
+            }
+            Effect::Stop { child, kill } => sends.extend(ties.stop(serial, &child, kill)),
+            Effect::Restart { child, from } => sends.extend(ties.restart(serial, &child, from)),
+            Effect::Monitor(to) => sends.extend(ties.monitor(serial, to)?),
+            Effect::Demonitor(to) => sends.extend(ties.demonitor(serial, &to)),
+            Effect::GiveUp(fault) => ending = Some(Status::GaveUp(fault.shortened())),
         }
     }
-    if next.done.is_some() {
+    if ending.is_some() {
         timers.remove(address, |_| true);
     }
     check_row(&bytes, &timers.all)?;
-    Ok(Change { next, bytes: Kept::new(bytes), timers, sends, reply, log })
+    let links = ties.kept();
+    Ok(Change { next, bytes: Kept::new(bytes), timers, sends, reply, log, links, ending })
 }
 
 /// Is what the turn asks for within the limits?
@@ -92,6 +109,16 @@ fn check_effects(effects: &[Effect]) -> Result<(), Fault> {
             Effect::Reply(data) => check_data(data).map(|()| data.as_str().len())?,
             Effect::CancelTimer(_) => 0,
             Effect::Log(line) => line.len(),
+            Effect::Spawn { name, data, .. } => {
+                check_data(data)?;
+                check_child_name(name)? + data.as_str().len()
+            }
+            Effect::Restart { from: RestartFrom::Initial(data), .. } => {
+                check_data(data).map(|()| data.as_str().len())?
+            }
+            Effect::Restart { from: RestartFrom::LastGood, .. } | Effect::Stop { .. } => 0,
+            Effect::Monitor(_) | Effect::Demonitor(_) => 0,
+            Effect::GiveUp(fault) => fault.message.len() + fault.place.len(),
         };
     }
     if bytes > EFFECT_BYTES_MAX {
@@ -102,6 +129,10 @@ fn check_effects(effects: &[Effect]) -> Result<(), Fault> {
 
 fn check_event(name: &str, data: &Json) -> Result<usize, Fault> {
     Event::check_name(name).map_err(limit)?;
+    if Event::is_reserved(name) {
+        let message = format!("event {name:?} is one that only the kernel sends; use another name");
+        return Err(Fault { code: FaultCode::Action, message, place: String::new() });
+    }
     check_data(data)?;
     Ok(name.len() + data.as_str().len())
 }

@@ -10,35 +10,49 @@
 //! | fault, attempts left | none yet | unchanged | in the mailbox, tried again when due |
 //! | fault, no attempt left or no room in the mailbox | failed | unchanged | a dead letter |
 //! | not asked: it has ended | rejected | unchanged | gone |
+//! | not asked: it is for or from an incarnation that is no more | rejected | unchanged | gone |
 
 use super::Node;
 use super::plan::{Change, plan};
 use super::residents::Live;
+use super::ties::Ties;
 use crate::address::Address;
 use crate::behaviour::{Fault, FaultCode, Handled, State, Turn, shortened};
 use crate::event::{Event, EventId, Outcome, REPLY_PREFIX, Rejection, Sender};
 use crate::input::{Out, Release};
 use crate::json::Json;
-use crate::limits::{ACCEPTS_MAX, EFFECTS_MAX, MAILBOX_MAX};
+use crate::limits::{ACCEPTS_MAX, CHILDREN_MAX, EFFECTS_MAX, MAILBOX_MAX, MONITORS_MAX};
+use crate::link::{Errand, News, Park, Parked};
 use crate::record::{
-    Cause, DeadLetter, HistoryEntry, IndexKeys, Labels, OutcomeRecord, Pending, Record, RowRecord, Sent,
-    Serial, Source, Status, Timer, TimerKey, TurnRecord,
+    Cause, DeadLetter, HistoryEntry, IndexKeys, Instance, Labels, OutcomeRecord, Pending, Record, RowRecord,
+    Sent, Serial, Source, Status, Timer, TimerKey, TurnRecord,
 };
 use crate::time::Time;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-// Numbers within a turn that no effect can have: effects end below `EFFECTS_MAX`, failures of their delivery are
-// numbered `FAILURE_OFFSET` above them, and what the kernel adds to a turn comes last.
-const FAILURE_OFFSET: u64 = 1024;
-pub(super) const START_INDEX: u64 = 2044;
-const REPLY_INDEX: u64 = 2045;
-const REFUSAL_INDEX: u64 = 2046;
-const LETTER_INDEX: u64 = 2047;
-const _: () = assert!(EFFECTS_MAX as u64 <= FAILURE_OFFSET);
-const _: () = assert!(EFFECTS_MAX as u64 + FAILURE_OFFSET <= START_INDEX && LETTER_INDEX < Serial::PER_TURN);
+// Numbers within a turn, in the order in which they are delivered: what lets go of an earlier incarnation comes before
+// what the new one asks for, and an end after everything else. The failure of an effect's delivery is numbered
+// `FAILURE_OFFSET` above the effect.
+pub(super) const EARLIER_CHILDREN_INDEX: u64 = 0;
+pub(super) const EFFECTS_INDEX: u64 = 1024;
+pub(super) const FAILURE_OFFSET: u64 = 1024;
+pub(super) const START_INDEX: u64 = 3072;
+const REPLY_INDEX: u64 = 3073;
+const REFUSAL_INDEX: u64 = 3074;
+const LETTER_INDEX: u64 = 3075;
+pub(super) const STARTED_INDEX: u64 = 3076;
+pub(super) const FAULTED_INDEX: u64 = 3077;
+pub(super) const EXITED_INDEX: u64 = 3078;
+pub(super) const CHILDREN_INDEX: u64 = 4096;
+pub(super) const WATCHERS_INDEX: u64 = 5120;
+pub(super) const WATCHED_INDEX: u64 = 6144;
+pub(super) const EARLIER_WATCHED_INDEX: u64 = 7168;
+const _: () = assert!(CHILDREN_MAX <= 1024 && MONITORS_MAX <= 1024 && EFFECTS_MAX <= 1024);
+const _: () = assert!(EARLIER_WATCHED_INDEX + 1024 <= Serial::PER_TURN);
 
 /// An event on its way into an instance.
 #[derive(Debug, Clone)]
@@ -77,26 +91,22 @@ impl Node {
         let now = self.now;
         let live = self.residents.live_mut(address).expect("the instance was hydrated");
         out.require(live.definition.policy.durability);
-        if matches!(live.row.status, Status::Final(_)) {
+        if live.row.status.is_ended() {
             return self.reject(address, delivery, Rejection::Final, String::new(), out);
+        }
+        if live.is_outdated(&delivery.event) {
+            return self.reject(address, delivery, Rejection::Gone, String::new(), out);
         }
         let behaviour = live.definition.behaviour.clone();
         let state = match live.state() {
             Ok(state) => state,
             Err(fault) => return self.fault(address, delivery, fault, out),
         };
-        let mut turn = Turn {
-            now,
-            seed,
-            instance: address,
-            version: &live.row.version,
-            incarnation: live.row.incarnation,
-            effects: Vec::new(),
-        };
+        let mut turn = turn_of(&live.row, now, seed);
         let handled = behaviour.handle(&state, &delivery.event, &mut turn);
         match handled {
             Ok(Handled::Rejected | Handled::Deferred) | Err(Fault { code: FaultCode::Unhandled, .. })
-                if delivery.event.sender == Sender::System =>
+                if delivery.event.is_told() =>
             {
                 self.ignored(address, delivery, out)
             }
@@ -121,22 +131,14 @@ impl Node {
     pub(super) fn begin(
         &mut self,
         mut live: Live,
-        id: EventId,
-        data: Json,
-        fingerprint: u64,
-        remembered: bool,
+        beginning: Beginning,
         out: &mut Out,
     ) -> Result<Outcome, Fault> {
+        let Beginning { id, data, source, fingerprint, remembered } = beginning;
         let address = live.row.address.clone();
         let position = self.position + 1;
-        let mut turn = Turn {
-            now: self.now,
-            seed: turn_seed(self.seed, position),
-            instance: &address,
-            version: &live.row.version,
-            incarnation: live.row.incarnation,
-            effects: Vec::new(),
-        };
+        live.row.born = position;
+        let mut turn = turn_of(&live.row, self.now, turn_seed(self.seed, position));
         let next = live.definition.behaviour.start(&data, &mut turn).map_err(Fault::shortened)?;
         let effects = turn.effects;
         let change = plan(&live, None, next, effects, position, self.now).map_err(Fault::shortened)?;
@@ -149,14 +151,10 @@ impl Node {
         live.row.created_at = self.now;
         self.residents.insert(live);
         let written = Written {
-            cause: Cause::Start { id, data },
-            source: Source::Direct,
             fingerprint,
             remembered,
-            outcome: outcome.clone(),
-            timer: None,
             change: Some(change),
-            answer: None,
+            ..Written::of(Cause::Start { id, data }, source, outcome.clone())
         };
         self.write(&address, written, out);
         Ok(outcome)
@@ -174,7 +172,7 @@ impl Node {
         self.decide(address, delivery, outcome, None, out)
     }
 
-    fn reject(
+    pub(super) fn reject(
         &mut self,
         address: &Address,
         delivery: Delivery,
@@ -184,6 +182,7 @@ impl Node {
     ) -> Attempt {
         let now = self.now;
         let live = self.residents.live_mut(address).expect("the instance was hydrated");
+        out.require(live.definition.policy.durability);
         let state = live.row.labels.clone();
         let mut accepts = match (reason, live.state()) {
             (Rejection::NotAccepted, Ok(at)) => live.definition.behaviour.waiting(&at, address, now).accepts,
@@ -231,7 +230,7 @@ impl Node {
         change: Option<Change>,
         out: &mut Out,
     ) -> Attempt {
-        let ended = change.as_ref().is_some_and(|change| change.next.done.is_some());
+        let ended = change.as_ref().is_some_and(|change| change.ending.is_some());
         let changed = match &outcome {
             Outcome::Ok { from, to, .. } => from != to || ended,
             Outcome::Rejected { .. } | Outcome::Failed { .. } => false,
@@ -249,15 +248,15 @@ impl Node {
             at: self.now,
         });
         let answer = self.answer_to_sender(address, &event, &outcome, position);
+        let besides = self.after_fault(address, &event, &outcome, position);
         let written = Written {
-            cause: Cause::Event(event),
-            source,
             fingerprint,
             remembered,
-            outcome: outcome.clone(),
             timer,
             change,
             answer,
+            besides,
+            ..Written::of(Cause::Event(event), source, outcome.clone())
         };
         self.write(address, written, out);
         out.records.extend(letter.map(Record::DeadLetter));
@@ -293,7 +292,27 @@ impl Node {
             return None;
         }
         let number = Serial::of(position, index);
-        Some(sent(number, to.clone(), name.into(), data, sender, self.now))
+        let errand = event.number().map_or(Errand::Event, Errand::Answer);
+        Some(Sent { errand, ..sent(number, to.clone(), name.into(), data, sender, self.now) })
+    }
+
+    /// What follows when the last attempt at an event has faulted: the parent is told, and the instance parked where
+    /// its definition says so.
+    fn after_fault(&self, address: &Address, event: &Event, outcome: &Outcome, position: u64) -> Besides {
+        let (Outcome::Failed { fault, attempts }, Some(live)) = (outcome, self.residents.live(address))
+        else {
+            return Besides::default();
+        };
+        let parks = live.definition.policy.park == Park::Instance;
+        let data = serde_json::json!({
+            "address": address.as_str(), "reason": "event-faulted", "message": &fault.message, "place": &fault.place,
+            "event": &*event.name, "id": event.id.as_str(), "attempt": attempts, "parked": parks, "alive": true,
+        });
+        let data = Json::trusted(data.to_string());
+        let number = Serial::of(position, FAULTED_INDEX);
+        let told = Ties::of(live, self.now).tell_parent(number, "faulted", News::Faulted, data);
+        let parked = Parked { fault: fault.clone(), event: event.name.clone(), attempts: *attempts };
+        Besides { parked: parks.then_some(parked), sends: told.into_iter().collect(), ..Besides::default() }
     }
 
     /// An event that cannot be delivered and makes no turn becomes a dead letter; its sender is told.
@@ -307,17 +326,12 @@ impl Node {
     ) {
         out.require(crate::definition::Durability::Power);
         let told = match &event.sender {
-            Sender::Instance(sender) if number.0 % Serial::PER_TURN < FAILURE_OFFSET => {
+            Sender::Instance(sender) if is_of_effect(number) => {
                 let data = refusal(&to, &event, &outcome);
-                let number = Serial(number.0 + FAILURE_OFFSET);
-                Some(sent(
-                    number,
-                    sender.clone(),
-                    "error.communication".into(),
-                    data,
-                    Sender::System,
-                    self.now,
-                ))
+                let told = Serial(number.0 + FAILURE_OFFSET);
+                let name = "error.communication".into();
+                let sent = sent(told, sender.clone(), name, data, Sender::System, self.now);
+                Some(Sent { errand: Errand::Answer(number), ..sent })
             }
             _ => None,
         };
@@ -333,18 +347,21 @@ impl Node {
         self.outbox.insert(sent.number, sent);
     }
 
-    fn labels(&self, address: &Address) -> Labels {
+    pub(super) fn labels(&self, address: &Address) -> Labels {
         self.residents.live(address).map(|live| live.row.labels.clone()).unwrap_or_default()
     }
 
     /// The one place where a turn is written: it changes the row and makes the record of it.
-    fn write(&mut self, address: &Address, written: Written, out: &mut Out) {
-        let Written { cause, source, fingerprint, remembered, outcome, timer, change, answer } = written;
+    pub(super) fn write(&mut self, address: &Address, written: Written, out: &mut Out) {
+        let Written { cause, source, fingerprint, remembered, outcome, timer, change, answer, besides } =
+            written;
         self.position += 1;
         let now = self.now;
         let live = self.residents.live_mut(address).expect("the instance was hydrated");
-        let before: Option<IndexKeys> = (live.row.turns > 0).then(|| live.row.index_keys());
-        let (mut cleared, mut set, mut sends, mut log) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let before: Option<IndexKeys> =
+            besides.before.or_else(|| (live.row.turns > 0).then(|| live.row.index_keys()));
+        let (mut cleared, mut sends, mut ending) = (besides.cleared, besides.sends, besides.ending);
+        let (mut set, mut log) = (Vec::new(), Vec::new());
         if let Source::Mailbox(number) = source {
             live.mailbox.retain(|waiting| waiting.queued.number != number);
             live.row.mailbox_len = live.mailbox.len() as u32;
@@ -361,9 +378,18 @@ impl Node {
                 live.row.state = change.bytes;
                 live.row.labels = change.next.labels;
                 live.state = Some(change.next.state);
-                live.row.status = change.next.done.map_or(Status::Active, Status::Final);
-                (sends, log) = (change.sends, change.log);
+                live.row.status = Status::Active;
+                live.row.links = change.links;
+                log = change.log;
+                sends.extend(change.sends);
+                ending = ending.or(change.ending);
             }
+        }
+        if let Some(parked) = besides.parked {
+            live.row.status = Status::Parked(Box::new(parked));
+        }
+        if let Some(status) = ending {
+            sends.extend(live.end(status, besides.deleted, (self.position, now), &mut cleared));
         }
         live.row.turns += 1;
         live.row.last_event_at = now;
@@ -376,7 +402,7 @@ impl Node {
         self.window.change(&cleared, &set);
         let entry =
             HistoryEntry { position: self.position, sequence: live.row.turns, at: now, cause, outcome, log };
-        out.records.push(Record::Turn(TurnRecord {
+        out.records.push(Record::Turn(Box::new(TurnRecord {
             entry,
             instance: live.row.clone(),
             before,
@@ -385,7 +411,7 @@ impl Node {
             fingerprint,
             timers_cleared: cleared,
             timers_set: set,
-        }));
+        })));
         for sent in sends.into_iter().chain(answer) {
             self.post(sent, out);
         }
@@ -407,18 +433,68 @@ impl Node {
 }
 
 /// A turn that is about to be written.
-struct Written {
-    cause: Cause,
-    source: Source,
-    fingerprint: u64,
-    remembered: bool,
-    outcome: Outcome,
+pub(super) struct Written {
+    pub(super) cause: Cause,
+    pub(super) source: Source,
+    pub(super) fingerprint: u64,
+    pub(super) remembered: bool,
+    pub(super) outcome: Outcome,
     /// The timer that fired the event.
-    timer: Option<TimerKey>,
+    pub(super) timer: Option<TimerKey>,
     /// None when nothing of the instance changes.
-    change: Option<Change>,
+    pub(super) change: Option<Change>,
     /// What the sender is told.
-    answer: Option<Sent>,
+    pub(super) answer: Option<Sent>,
+    pub(super) besides: Besides,
+}
+
+/// What a turn changes apart from what the behaviour asked for.
+#[derive(Default)]
+pub(super) struct Besides {
+    /// How the instance ends, whatever its behaviour asked for.
+    pub(super) ending: Option<Status>,
+    /// Does it end because it is deleted?
+    pub(super) deleted: bool,
+    /// It takes no more events for now.
+    pub(super) parked: Option<Parked>,
+    /// What the indexes hold of it, when the row is another one by now.
+    pub(super) before: Option<IndexKeys>,
+    /// Timers of an earlier incarnation.
+    pub(super) cleared: Vec<TimerKey>,
+    pub(super) sends: Vec<Sent>,
+}
+
+/// What the first turn of an instance is made from.
+pub(super) struct Beginning {
+    pub(super) id: EventId,
+    pub(super) data: Json,
+    pub(super) source: Source,
+    pub(super) fingerprint: u64,
+    pub(super) remembered: bool,
+}
+
+impl Written {
+    /// A turn that changes nothing and is forgotten afterwards.
+    pub(super) fn of(cause: Cause, source: Source, outcome: Outcome) -> Written {
+        let (timer, change, answer, besides) = (None, None, None, Besides::default());
+        let (fingerprint, remembered) = (0, false);
+        Written { cause, source, fingerprint, remembered, outcome, timer, change, answer, besides }
+    }
+}
+
+/// What a behaviour knows in a turn of the instance.
+pub(super) fn turn_of(row: &Instance, now: Time, seed: u64) -> Turn<'_> {
+    let parent = row.links.as_ref().and_then(|links| links.parent.as_ref());
+    Turn {
+        now,
+        seed,
+        instance: &row.address,
+        version: &row.version,
+        incarnation: row.incarnation,
+        parent: parent.filter(|parent| parent.live).map(|parent| &parent.address),
+        children: row.links.as_ref().map_or(&[], |links| &links.children),
+        effects: Vec::new(),
+    }
 }
 
 impl Delivery {
@@ -465,11 +541,17 @@ pub(super) fn sent(
     sender: Sender,
     time: Time,
 ) -> Sent {
-    Sent { number, to, event: Event { id: internal_id(number), name, data, sender, time } }
+    let event = Event { id: internal_id(number), name, data, sender, time };
+    Sent { number, to, event, errand: Errand::Event }
 }
 
 pub(super) fn internal_id(number: Serial) -> EventId {
     EventId::internal(format!("~{}", number.0))
+}
+
+/// Was the number given to an effect? Then what cannot be delivered under it is told.
+fn is_of_effect(number: Serial) -> bool {
+    (EFFECTS_INDEX..EFFECTS_INDEX + FAILURE_OFFSET).contains(&(number.0 % Serial::PER_TURN))
 }
 
 /// The data of `error.communication`: which event, to whom, and why it was not taken.
@@ -486,6 +568,6 @@ fn refusal(to: &Address, event: &Event, outcome: &Outcome) -> Json {
 }
 
 /// The seed of a turn. A chain of turns has unrelated seeds, and a replay has the same ones.
-fn turn_seed(seed: u64, position: u64) -> u64 {
+pub(super) fn turn_seed(seed: u64, position: u64) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(&position.to_le_bytes(), seed)
 }

@@ -2,7 +2,7 @@
 //! applied. It refuses to know the node; whatever the records say that cannot be, it panics over.
 
 use everstate_kernel::{
-    Address, Cause, DeadLetter, DefinitionRecord, EventId, HistoryEntry, IndexKeys, Instance, Loaded,
+    Address, Cause, DeadLetter, DefinitionRecord, Errand, EventId, HistoryEntry, IndexKeys, Instance, Loaded,
     OutcomeRecord, Queued, Record, Sent, Serial, Source, Status, Time, TimerKey, Touches, TurnRecord,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -162,19 +162,38 @@ impl Disk {
             let key = |due, generation| TimerKey { due, address: address.clone(), generation };
             timers.extend(row.timers.iter().map(|timer| key(timer.due, Some(timer.generation))));
             timers.extend(row.retry.iter().map(|retry| key(retry.due, None)));
-            if let Some(retry) = &row.retry {
+            if matches!(row.status, Status::Parked(_)) {
+                assert_eq!(row.retry, None, "{address} is parked and tries again");
+            } else if let Some(retry) = &row.retry {
                 assert!(self.mailboxes.contains_key(&(address.clone(), retry.number)), "retry of nothing");
             } else {
                 let stuck = self.mailbox(address).find(|queued| !queued.deferred);
                 assert_eq!(stuck, None, "{address} could take an event and does not");
             }
-            if matches!(row.status, Status::Final(_)) {
+            if row.status.is_ended() {
                 assert_eq!(self.mailbox(address).count(), 0, "{address} has ended and holds events");
             }
         }
+        self.check_links();
         assert_eq!(self.timers, timers, "the table of timers is that of the rows");
         for (address, _) in self.mailboxes.keys() {
             assert!(self.instances.contains_key(address), "a mailbox of nobody: {address}");
+        }
+    }
+
+    /// No living child without a living parent that knows it, but for what the outbox still carries.
+    fn check_links(&self) {
+        for (address, row) in &self.instances {
+            let parent = row.links.as_ref().and_then(|links| links.parent.as_ref());
+            let Some(parent) = parent.filter(|parent| parent.live) else { continue };
+            let children = self.instances.get(&parent.address).and_then(|row| row.links.as_ref());
+            let known =
+                children.is_some_and(|links| links.children.iter().any(|child| child.link == parent.link));
+            let carried = self
+                .outbox
+                .values()
+                .any(|sent| sent.to == *address && !matches!(sent.errand, Errand::Event | Errand::Answer(_)));
+            assert!(known || carried, "{address} is a child without a parent");
         }
     }
 

@@ -194,7 +194,7 @@ fn dead_letters_are_retried_or_discarded_once() {
            cup/1 error.communication (unknown-address): ok idle
            pot/1 start: ok >idle
            pot/1 hello: ok idle "late"
-           letter 4096: ok idle"#,
+           letter 17408: ok idle"#,
     );
     check(
         "send cup/1 go { send pot/1 hello }
@@ -206,8 +206,8 @@ fn dead_letters_are_retried_or_discarded_once() {
          dead letter pot/1 hello: rejected unknown-address
          cup/1 error.communication (unknown-address): ok idle
          dead letter pot/1 hello: rejected unknown-address
-         letter 4096: rejected unknown-address
-         letter 4096: gone",
+         letter 17408: rejected unknown-address
+         letter 17408: gone",
     );
 }
 
@@ -230,7 +230,7 @@ fn a_retried_letter_decides_its_event_anew() {
            x again: failed after 3: not yet
            @1000
            mule/1 go: ok idle "late"
-           letter 6143: ok idle
+           letter 19459: ok idle
            x again: ok idle"#,
     );
 }

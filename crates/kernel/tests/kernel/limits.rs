@@ -21,7 +21,7 @@ fn a_turn_that_wants_too_much_is_a_fault() {
     assert!(world.transcript[1].starts_with("pot/1 go: ok idle \"x\""));
     check(&format!("many {}", max + 1), "failed after 1: the turn asks for 1001 effects, the limit is 1000");
     check("wide 4194200", "ok idle");
-    check("wide 4194300", "failed after 1: state and timers take 4194315 bytes, the limit is 4194304");
+    check("wide 4194300", "failed after 1: state and timers take 4194319 bytes, the limit is 4194304");
     let event = "e".repeat(256);
     check(&format!("send pot/1 {event}"), "failed after 1: event name is 256 bytes long, the limit is 255");
     check(&format!("timer t 1 {event}"), "failed after 1: event name is 256 bytes long, the limit is 255");
@@ -50,6 +50,8 @@ fn data_that_could_not_be_read_back_is_a_fault() {
         instance: &address("pot/1"),
         version: "v1",
         incarnation: 1,
+        parent: None,
+        children: &[],
         effects: Vec::new(),
     };
     turn.effects.push(everstate_kernel::Effect::Reply(crate::script::data(&inner)));
@@ -133,4 +135,61 @@ fn a_rejection_names_what_would_be_taken() {
         panic!("{}", outcome(&entry.outcome))
     };
     assert_eq!(accepts.iter().map(|name| &**name).collect::<Vec<_>>(), ["go"]);
+}
+
+#[test]
+fn a_tree_that_grows_for_ever_ends_with_a_fault() {
+    let mut program = String::from("log leaf");
+    for _ in 0..limits::DEPTH_MAX {
+        program = format!("spawn a pot - stop {{ {program} }}");
+    }
+    let mut world = World::new(FAIR);
+    world.send("cup/1", "deep", "x", &program);
+    world.run();
+    let starts = |world: &World| {
+        world.transcript.iter().filter(|line| line.starts_with("pot/") && line.contains(" start:")).count()
+    };
+    assert_eq!(starts(&world), limits::DEPTH_MAX as usize);
+    assert!(world.transcript.iter().any(|line| line.contains("\"leaf\"")));
+
+    let mut world = World::new(FAIR);
+    world.send("cup/1", "deeper", "x", &format!("spawn a pot - stop {{ {program} }}"));
+    world.run();
+    assert_eq!(starts(&world), limits::DEPTH_MAX as usize - 1);
+    assert!(world.transcript.iter().any(|line| line.contains("child.faulted.a (start-faulted)")));
+}
+
+#[test]
+fn an_instance_has_so_many_children_and_no_more() {
+    let children = |from: usize, to: usize| {
+        (from..to).map(|n| format!("spawn c{n} pot {n} stop")).collect::<Vec<_>>().join("; ")
+    };
+    let mut world = World::new(Weather { audit: false, ..FAIR });
+    world.send("cup/1", "half", "a", &children(0, 500));
+    world.send("cup/1", "half", "b", &children(500, limits::CHILDREN_MAX));
+    world.send("cup/1", "more", "c", &children(limits::CHILDREN_MAX, limits::CHILDREN_MAX + 1));
+    world.run();
+    world.audit();
+    assert!(world.transcript.iter().any(|line| line.contains("1000 children, which is the limit")));
+    world.send("cup/1", "end", "d", "done 1");
+    world.run();
+    world.audit();
+    let stopped = world.transcript.iter().filter(|line| line.contains(" stop: ok idle stopped")).count();
+    assert_eq!(stopped, limits::CHILDREN_MAX);
+}
+
+#[test]
+fn an_instance_is_watched_by_so_many_and_the_next_is_told() {
+    let mut world = World::new(Weather { audit: false, ..FAIR });
+    world.start("pot/1", "p", None, "");
+    for n in 0..=limits::MONITORS_MAX {
+        world.send(&format!("cup/{n}"), "watch", &format!("w{n}"), "monitor pot/1");
+    }
+    world.run();
+    assert!(world.transcript.iter().any(|line| line.contains("monitor.exited (refused")));
+    world.send("pot/1", "end", "e", "done 1");
+    world.run();
+    world.audit();
+    let told = world.transcript.iter().filter(|line| line.contains("monitor.exited (final)")).count();
+    assert_eq!(told, limits::MONITORS_MAX);
 }

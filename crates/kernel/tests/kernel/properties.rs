@@ -4,13 +4,15 @@
 use crate::script::Step;
 use crate::world::{FAIR, Weather, World, address};
 use everstate_kernel::{
-    Address, Answer, Cause, Event, EventId, Input, Record, Refusal, Sender, Serial, Span, Ticket,
+    Address, Answer, Cause, Event, EventId, Input, Record, Refusal, RestartFrom, Sender, Serial, Span, Ticket,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-const ADDRESSES: [&str; 6] = ["cup/1", "cup/2", "mule/1", "mule/2", "fly/1", "pot/1"];
+const ADDRESSES: [&str; 7] = ["cup/1", "cup/2", "mule/1", "mule/2", "fly/1", "pot/1", "crab/1"];
+/// Kinds and ids of children; `-` is for an id of the kernel's.
+const CHILDREN: [(&str, &str); 5] = [("cup", "2"), ("crab", "1"), ("mule", "-"), ("tub", "1"), ("pot", "1")];
 const MODES: [&str; 3] = ["idle", "open", "shut"];
 
 /// What comes from outside, and when.
@@ -19,12 +21,18 @@ enum Deed {
     Send(&'static str, Vec<Step>),
     Start(&'static str, Vec<Step>),
     Delete(&'static str),
+    Stop(&'static str, bool),
+    Restart(&'static str, RestartFrom),
     Letters(bool),
     Wait(u64),
 }
 
 fn addresses() -> impl Strategy<Value = &'static str> {
     prop::sample::select(&ADDRESSES[..])
+}
+
+fn names() -> impl Strategy<Value = String> {
+    prop::sample::select(&["a", "b"][..]).prop_map(str::to_owned)
 }
 
 fn modes() -> impl Strategy<Value = String> {
@@ -42,6 +50,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Seed),
         2 => Just(Step::Reply("7".into())),
         1 => "[tu]".prop_map(Step::Cancel),
+        2 => names().prop_map(Step::Stop),
+        1 => names().prop_map(Step::Kill),
+        1 => names().prop_map(Step::Resume),
+        2 => addresses().prop_map(|to| Step::Monitor(to.into())),
+        1 => addresses().prop_map(|to| Step::Demonitor(to.into())),
+        1 => Just(Step::GiveUp("tired".into())),
+        1 => Just(Step::Family),
+        1 => prop::sample::select(&["now", "slow", "fault"][..]).prop_map(|how| Step::OnStop(how.into())),
         1 => Just(Step::Done("1".into())),
     ];
     let program = prop::collection::vec(leaf, 0..3);
@@ -51,6 +67,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
                 .prop_map(|(to, event, then)| Step::Send(to.into(), event, then)),
             2 => ("[tu]", 0..200u64, inner.clone())
                 .prop_map(|(name, delay, then)| Step::Timer(name, delay, "tick".into(), then)),
+            3 => (names(), prop::sample::select(&CHILDREN[..]), any::<bool>(), inner.clone()).prop_map(
+                |(name, (kind, id), keep, then)| {
+                    let orphan = if keep { "keep" } else { "stop" };
+                    Step::Spawn(name, kind.into(), id.into(), orphan.into(), then)
+                }
+            ),
+            1 => (names(), inner.clone()).prop_map(|(name, then)| Step::Restart(name, then)),
             1 => (addresses(), "[tu]", 0..200u64, inner.clone())
                 .prop_map(|(to, name, delay, then)| Step::Later(to.into(), name, delay, "late".into(), then)),
         ];
@@ -66,6 +89,9 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         12 => (addresses(), steps()).prop_map(|(to, steps)| Deed::Send(to, steps)),
         2 => (addresses(), steps()).prop_map(|(to, steps)| Deed::Start(to, steps)),
         1 => addresses().prop_map(Deed::Delete),
+        1 => (addresses(), any::<bool>()).prop_map(|(of, kill)| Deed::Stop(of, kill)),
+        1 => addresses().prop_map(|of| Deed::Restart(of, RestartFrom::LastGood)),
+        1 => (addresses(), steps()).prop_map(|(of, steps)| Deed::Restart(of, RestartFrom::Initial(crate::script::data(&steps)))),
         1 => any::<bool>().prop_map(Deed::Letters),
         5 => (0..300u64).prop_map(Deed::Wait),
     ];
@@ -99,6 +125,14 @@ fn deliver(world: &mut World, place: usize, deed: &Deed) {
         Deed::Delete(of) => {
             let ticket = world.ticket("delete");
             (ticket, Input::Delete { ticket, address: address(of) })
+        }
+        Deed::Stop(of, kill) => {
+            let ticket = world.ticket("stop");
+            (ticket, Input::Stop { ticket, address: address(of), kill: *kill })
+        }
+        Deed::Restart(of, from) => {
+            let ticket = world.ticket("restart");
+            (ticket, Input::Restart { ticket, address: address(of), from: from.clone() })
         }
         Deed::Start(to, steps) => {
             let id = format!("s{place}");
@@ -153,6 +187,7 @@ fn postpones(steps: &[Step]) -> bool {
         Step::Send(_, _, then) | Step::Timer(_, _, _, then) | Step::Later(_, _, _, _, then) => {
             postpones(then)
         }
+        Step::Spawn(_, _, _, _, then) | Step::Restart(_, then) => postpones(then),
         _ => false,
     })
 }
@@ -241,7 +276,7 @@ proptest! {
             .into_iter()
             .filter(|deed| match deed {
                 Deed::Send(_, steps) | Deed::Start(_, steps) => !postpones(steps),
-                Deed::Letters(_) | Deed::Delete(_) => false,
+                Deed::Letters(_) | Deed::Delete(_) | Deed::Stop(..) | Deed::Restart(..) => false,
                 Deed::Wait(_) => true,
             })
             .collect();
@@ -260,7 +295,7 @@ proptest! {
                 Record::Sent(sent) => &sent.event,
                 Record::Turn(turn) => match &turn.entry.cause {
                     Cause::Event(event) => event,
-                    Cause::Start { .. } => continue,
+                    _ => continue,
                 },
                 _ => continue,
             };

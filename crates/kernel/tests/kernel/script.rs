@@ -8,8 +8,8 @@
 //! It refuses to know the kernel's rules; equal arguments give equal answers.
 
 use everstate_kernel::{
-    Address, Behaviour, Description, Effect, Event, Fault, FaultCode, Handled, Json, Labels, Next, Span,
-    State, Time, Turn, Waiting,
+    Address, Behaviour, Child, Description, Effect, Event, Fault, FaultCode, Handled, Json, Labels, Next,
+    Orphan, RestartFrom, Span, State, Time, Turn, Waiting,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -51,6 +51,26 @@ pub(crate) enum Step {
     Fault,
     /// `unhandled`: faults as a chart does whose definition says so.
     Unhandled,
+    /// `spawn NAME KIND ID ORPHAN {PROGRAM}`: `-` for an id of the kernel's; `stop` or `keep`.
+    Spawn(String, String, String, String, Vec<Step>),
+    /// `stop NAME`
+    Stop(String),
+    /// `kill NAME`
+    Kill(String),
+    /// `restart NAME {PROGRAM}`
+    Restart(String, Vec<Step>),
+    /// `resume NAME`
+    Resume(String),
+    /// `monitor ADDRESS`
+    Monitor(String),
+    /// `demonitor ADDRESS`
+    Demonitor(String),
+    /// `give-up WORD`
+    GiveUp(String),
+    /// `family`: logs parent and children.
+    Family,
+    /// `on-stop WORD`: from here on, `slow` goes on when asked to stop until it is `done`, `fault` faults.
+    OnStop(String),
     /// `wide N`: a state of N bytes.
     Wide(usize),
     /// `many N`: N log lines of one letter.
@@ -98,6 +118,16 @@ fn step(word: &str, words: &mut Words<'_>) -> Step {
         "fault-until" => Step::FaultUntil(next().parse().unwrap()),
         "fault" => Step::Fault,
         "unhandled" => Step::Unhandled,
+        "spawn" => Step::Spawn(next(), next(), next(), next(), block(words)),
+        "stop" => Step::Stop(next()),
+        "kill" => Step::Kill(next()),
+        "restart" => Step::Restart(next(), block(words)),
+        "resume" => Step::Resume(next()),
+        "monitor" => Step::Monitor(next()),
+        "demonitor" => Step::Demonitor(next()),
+        "give-up" => Step::GiveUp(next()),
+        "family" => Step::Family,
+        "on-stop" => Step::OnStop(next()),
         "wide" => Step::Wide(next().parse().unwrap()),
         "many" => Step::Many(next().parse().unwrap()),
         other => panic!("no such step: {other}"),
@@ -137,6 +167,18 @@ impl fmt::Display for Step {
             Step::FaultUntil(time) => write!(f, "fault-until {time}"),
             Step::Fault => f.write_str("fault"),
             Step::Unhandled => f.write_str("unhandled"),
+            Step::Spawn(name, kind, id, orphan, then) => {
+                write!(f, "spawn {name} {kind} {id} {orphan} {{ {} }}", text(then))
+            }
+            Step::Stop(name) => write!(f, "stop {name}"),
+            Step::Kill(name) => write!(f, "kill {name}"),
+            Step::Restart(name, then) => write!(f, "restart {name} {{ {} }}", text(then)),
+            Step::Resume(name) => write!(f, "resume {name}"),
+            Step::Monitor(address) => write!(f, "monitor {address}"),
+            Step::Demonitor(address) => write!(f, "demonitor {address}"),
+            Step::GiveUp(word) => write!(f, "give-up {word}"),
+            Step::Family => f.write_str("family"),
+            Step::OnStop(word) => write!(f, "on-stop {word}"),
             Step::Wide(bytes) => write!(f, "wide {bytes}"),
             Step::Many(lines) => write!(f, "many {lines}"),
         }
@@ -159,6 +201,7 @@ struct Script {
     mode: String,
     count: u64,
     width: usize,
+    on_stop: String,
 }
 
 /// The behaviour: a script in each event.
@@ -203,12 +246,57 @@ impl Scripted {
                 Step::DeferIn(_) | Step::RejectIn(_) | Step::FaultUntil(_) => {}
                 Step::Fault => return Err(fault(FaultCode::Action, "as told")),
                 Step::Unhandled => return Err(fault(FaultCode::Unhandled, "nobody takes it")),
+                Step::OnStop(word) => at.on_stop = word,
+                Step::Family => turn.effects.push(Effect::Log(family(turn))),
+                Step::GiveUp(word) => turn.effects.push(Effect::GiveUp(fault(FaultCode::Action, &word))),
+                step @ (Step::Spawn(..)
+                | Step::Stop(_)
+                | Step::Kill(_)
+                | Step::Restart(..)
+                | Step::Resume(_)
+                | Step::Monitor(_)
+                | Step::Demonitor(_)) => turn.effects.push(link(step)),
                 Step::Wide(bytes) => at.width = bytes,
                 Step::Many(lines) => (0..lines).for_each(|_| turn.effects.push(Effect::Log("x".into()))),
             }
         }
         let labels = labels(&at);
         Ok(Handled::Took(Next { state: Arc::new(at), labels, done }))
+    }
+}
+
+/// Parent and children in a few words.
+fn family(turn: &Turn<'_>) -> String {
+    let child = |child: &Child| {
+        let known = if child.born > 0 { "" } else { " starting" };
+        let stopping = if child.stopping { " stopping" } else { "" };
+        format!("{}{known}{stopping}", child.name)
+    };
+    let children: Vec<String> = turn.children.iter().map(child).collect();
+    format!("{} [{}]", turn.parent.map_or("none", Address::as_str), children.join(", "))
+}
+
+/// The effect of a step that is about links.
+fn link(step: Step) -> Effect {
+    let parsed = |text: &str| Address::parse(text).expect("scripts name addresses");
+    match step {
+        Step::Spawn(name, kind, id, orphan, then) => Effect::Spawn {
+            name: Arc::from(name),
+            kind: Arc::from(kind),
+            version: None,
+            id: (id != "-").then(|| Arc::from(id)),
+            data: data(&then),
+            orphan: if orphan == "keep" { Orphan::Keep } else { Orphan::Stop },
+        },
+        Step::Stop(name) => Effect::Stop { child: Arc::from(name), kill: false },
+        Step::Kill(name) => Effect::Stop { child: Arc::from(name), kill: true },
+        Step::Restart(name, then) => {
+            Effect::Restart { child: Arc::from(name), from: RestartFrom::Initial(data(&then)) }
+        }
+        Step::Resume(name) => Effect::Restart { child: Arc::from(name), from: RestartFrom::LastGood },
+        Step::Monitor(address) => Effect::Monitor(parsed(&address)),
+        Step::Demonitor(address) => Effect::Demonitor(parsed(&address)),
+        other => panic!("{other} is not about links"),
     }
 }
 
@@ -233,7 +321,7 @@ fn script(state: &State) -> &Script {
 
 impl Behaviour for Scripted {
     fn start(&self, data: &Json, turn: &mut Turn<'_>) -> Result<Next, Fault> {
-        let fresh = Script { mode: "idle".into(), count: 0, width: 0 };
+        let fresh = Script { mode: "idle".into(), count: 0, width: 0, on_stop: "now".into() };
         match self.perform(fresh, data, turn)? {
             Handled::Took(next) => Ok(next),
             _ => Err(Fault { code: FaultCode::Action, message: "no start".into(), place: String::new() }),
@@ -244,9 +332,23 @@ impl Behaviour for Scripted {
         self.perform(script(state).clone(), &event.data, turn)
     }
 
+    fn stop(&self, state: &State, turn: &mut Turn<'_>) -> Result<Option<Next>, Fault> {
+        let mut at = script(state).clone();
+        turn.effects.push(Effect::Log(format!("asked to stop in {}", at.mode)));
+        match &*at.on_stop {
+            "slow" => {
+                at.mode = "stopping".into();
+                let labels = labels(&at);
+                Ok(Some(Next { state: Arc::new(at), labels, done: None }))
+            }
+            "fault" => Err(Fault { code: FaultCode::Action, message: "no".into(), place: String::new() }),
+            _ => Ok(None),
+        }
+    }
+
     fn encode(&self, state: &State) -> Vec<u8> {
         let at = script(state);
-        let mut bytes = format!("{} {} {} ", at.mode, at.count, at.width).into_bytes();
+        let mut bytes = format!("{} {} {} {} ", at.mode, at.count, at.width, at.on_stop).into_bytes();
         bytes.resize(bytes.len() + at.width, b'.');
         bytes
     }
@@ -257,10 +359,10 @@ impl Behaviour for Scripted {
         let text = std::str::from_utf8(bytes).map_err(|_| damaged())?;
         let mut words = text.split(' ');
         let mut next = || words.next().ok_or_else(damaged);
-        let (mode, count, width) = (next()?.to_owned(), next()?, next()?);
+        let (mode, count, width, on_stop) = (next()?.to_owned(), next()?, next()?, next()?.to_owned());
         let count = count.parse().map_err(|_| damaged())?;
         let width = width.parse().map_err(|_| damaged())?;
-        Ok(Arc::new(Script { mode, count, width }))
+        Ok(Arc::new(Script { mode, count, width, on_stop }))
     }
 
     fn describe(&self, state: &State) -> Description {

@@ -5,7 +5,8 @@ use crate::disk::Disk;
 use crate::script::{Scripted, data, program};
 use everstate_kernel::{
     Address, Answer, Cause, Create, DeadlineReason, Definition, DefinitionId, Durability, Event, EventId,
-    Input, Node, Out, Outcome, Policy, Record, Release, Retry, Sender, Span, Ticket, Time,
+    Input, Node, Out, Outcome, Park, Policy, Record, Release, RestartFrom, Retry, Sender, Span, Status,
+    Ticket, Time,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -56,7 +57,7 @@ pub(crate) struct World {
 
 impl World {
     /// A world at time 0 with the kinds `pot` (created by `start` alone), `cup` (on demand), `mule` (on demand, three
-    /// attempts), and `fly` (on demand, with outcomes remembered for a second).
+    /// attempts), `fly` (on demand, with outcomes remembered for a second) and `crab` (on demand, parked by a fault).
     pub(crate) fn new(weather: Weather) -> World {
         let mut world = World {
             node: Node::new(7),
@@ -73,7 +74,7 @@ impl World {
             names: BTreeMap::new(),
             told: Time(0),
         };
-        for kind in ["pot", "cup", "mule", "fly"] {
+        for kind in ["pot", "cup", "mule", "fly", "crab"] {
             world.define(kind, "v1", "as written");
         }
         (world.weather, world.commits) = (weather, 0);
@@ -126,6 +127,16 @@ impl World {
     pub(crate) fn delete(&mut self, of: &str) {
         let ticket = self.ticket(&format!("delete {of}"));
         self.feed(Input::Delete { ticket, address: address(of) });
+    }
+
+    pub(crate) fn stop(&mut self, of: &str, kill: bool) {
+        let ticket = self.ticket(&format!("stop {of}"));
+        self.feed(Input::Stop { ticket, address: address(of), kill });
+    }
+
+    pub(crate) fn restart(&mut self, of: &str, from: RestartFrom) {
+        let ticket = self.ticket(&format!("restart {of}"));
+        self.feed(Input::Restart { ticket, address: address(of), from });
     }
 
     /// Retries or discards all dead letters, those that come back meanwhile left alone.
@@ -239,6 +250,9 @@ impl World {
                     decided.insert(entry.cause.id().clone());
                     let (what, data) = match &entry.cause {
                         Cause::Start { .. } => ("start", None),
+                        Cause::Restart { from: RestartFrom::Initial(_), .. } => ("restart", None),
+                        Cause::Restart { from: RestartFrom::LastGood, .. } => ("resume", None),
+                        Cause::Stop { .. } => ("stop", None),
                         Cause::Event(event) => (&*event.name, Some(event.data.as_str())),
                     };
                     let reason =
@@ -246,7 +260,13 @@ impl World {
                     let log: String = entry.log.iter().map(|line| format!(" {line:?}")).collect();
                     let outcome = outcome(&entry.outcome);
                     let address = &turn.instance.address;
-                    let done = if turn.instance.index_keys().done { " ended" } else { "" };
+                    let done = match &turn.instance.status {
+                        Status::Active => "",
+                        Status::Final(_) => " ended",
+                        Status::Parked(_) => " parked",
+                        Status::Stopped(_) => " stopped",
+                        Status::GaveUp(_) => " gave up",
+                    };
                     self.transcript.push(format!("{address} {what}{reason}: {outcome}{done}{log}"));
                 }
                 Record::DeadLetter(letter) => {
@@ -294,7 +314,10 @@ impl World {
 
 fn reason(data: &str) -> Option<String> {
     let value: serde_json::Value = serde_json::from_str(data).ok()?;
-    value.get("reason")?.as_str().map(str::to_owned)
+    let text =
+        |field: &str| value.get(field).and_then(|value| value.as_str()).filter(|text| !text.is_empty());
+    let words: Vec<&str> = [text("how"), text("reason")].into_iter().flatten().collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// An outcome in a few words.
@@ -331,10 +354,14 @@ pub(crate) fn definition(kind: &str, version: &str) -> Arc<Definition> {
             durability: Durability::Process,
             ..on_demand
         },
+        "crab" => Policy { park: Park::Instance, ..on_demand },
         "fly" => Policy { retention: Span(1000), durability: Durability::None, ..on_demand },
         _ => on_demand,
     };
     let id = DefinitionId::new(kind, version).unwrap();
+    if let Some(behaviour) = crate::supervisors::behaviour(kind) {
+        return Arc::new(Definition { id, behaviour: Arc::new(behaviour), policy: Policy::default() });
+    }
     Arc::new(Definition { id, behaviour: Arc::new(Scripted), policy })
 }
 
@@ -344,6 +371,7 @@ pub(crate) fn definition(kind: &str, version: &str) -> Arc<Definition> {
 /// ```text
 /// start ADDRESS [#ID] [@VERSION] {PROGRAM}
 /// send ADDRESS EVENT [#ID] {PROGRAM}
+/// stop ADDRESS | kill ADDRESS | resume ADDRESS | restart ADDRESS {PROGRAM}
 /// delete ADDRESS | letters retry | letters discard
 /// define KIND VERSION SOURCE
 /// advance MS       time passes, timers on time
@@ -394,6 +422,10 @@ pub(crate) fn play(story: &str, weather: Weather) -> World {
             ["start", to] => drop(world.start(to, &id(), version, script)),
             ["send", to, name] => drop(world.send(to, name, &id(), script)),
             ["delete", of] => world.delete(of),
+            ["stop", of] => world.stop(of, false),
+            ["kill", of] => world.stop(of, true),
+            ["resume", of] => world.restart(of, RestartFrom::LastGood),
+            ["restart", of] => world.restart(of, RestartFrom::Initial(data(&program(script)))),
             ["letters", "retry"] => world.take_letters(true),
             ["letters", "discard"] => world.take_letters(false),
             ["define", kind, version, source] => world.define(kind, version, source),

@@ -4,8 +4,8 @@ use super::{json_out, time_out};
 use crate::failure::{fault_code, rejection_code};
 use everstate_api::v1;
 use everstate_kernel::{
-    Address, Cause, DeadLetter, Definition, Event, HistoryEntry, Instance, Json, Kept, Labels, Outcome,
-    Rejection, Sender, Status, Timer,
+    Address, Cause, Child, DeadLetter, Definition, Event, HistoryEntry, Instance, Json, Kept, Labels,
+    Outcome, Rejection, RestartFrom, Sender, Status, Timer,
 };
 use v1::outcome::Code;
 
@@ -58,10 +58,10 @@ pub(crate) fn instance(row: &Instance, definition: Option<&Definition>) -> v1::I
         version: row.version.to_string(),
         states: labels(&row.labels),
         context: context(&row.address, &row.state, definition).into(),
-        done: matches!(row.status, Status::Final(_)),
+        done: row.status.is_ended(),
         output: match &row.status {
             Status::Final(output) => Some(json_out(output)).into(),
-            Status::Active => None.into(),
+            _ => None.into(),
         },
         created_time: Some(time_out(row.created_at)).into(),
         last_event_time: Some(time_out(row.last_event_at)).into(),
@@ -69,6 +69,42 @@ pub(crate) fn instance(row: &Instance, definition: Option<&Definition>) -> v1::I
         incarnation: row.incarnation,
         timers: row.timers.iter().map(timer).collect(),
         waiting_events: row.mailbox_len,
+        status: status(&row.status).into(),
+        status_reason: match &row.status {
+            Status::Active | Status::Final(_) => String::new(),
+            Status::Parked(parked) => {
+                format!("{} faulted {} times: {}", parked.event, parked.attempts, parked.fault.message)
+            }
+            Status::Stopped(reason) => reason.clone(),
+            Status::GaveUp(fault) => fault.message.clone(),
+        },
+        parent: row
+            .links
+            .as_ref()
+            .and_then(|links| links.parent.as_ref())
+            .filter(|parent| parent.live)
+            .map(|parent| parent.address.to_string())
+            .unwrap_or_default(),
+        children: row.links.iter().flat_map(|links| &links.children).map(child).collect(),
+        ..Default::default()
+    }
+}
+
+fn status(status: &Status) -> v1::instance::Status {
+    match status {
+        Status::Active => v1::instance::Status::Active,
+        Status::Final(_) => v1::instance::Status::Final,
+        Status::Parked(_) => v1::instance::Status::Parked,
+        Status::Stopped(_) => v1::instance::Status::Stopped,
+        Status::GaveUp(_) => v1::instance::Status::GaveUp,
+    }
+}
+
+fn child(child: &Child) -> v1::Child {
+    v1::Child {
+        name: child.name.to_string(),
+        address: child.address.to_string(),
+        stopping: child.stopping,
         ..Default::default()
     }
 }
@@ -98,10 +134,21 @@ fn timer(timer: &Timer) -> v1::Timer {
     }
 }
 
+/// The parent that had a turn made; empty for an operator.
+fn by_parent(by: &Option<Address>) -> String {
+    by.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
 /// A turn of an instance.
 pub(crate) fn turn(address: &Address, entry: &HistoryEntry) -> v1::Turn {
     let (event, sender, start_data) = match &entry.cause {
         Cause::Start { data, .. } => (None, String::new(), Some(json_out(data))),
+        Cause::Restart { from: RestartFrom::Initial(data), by, .. } => {
+            (None, by_parent(by), Some(json_out(data)))
+        }
+        Cause::Restart { from: RestartFrom::LastGood, by, .. } | Cause::Stop { by, .. } => {
+            (None, by_parent(by), None)
+        }
         Cause::Event(event) => (Some(queued_event(event)), sender(&event.sender), None),
     };
     v1::Turn {

@@ -10,7 +10,7 @@ use everstate_api::v1::__buffa::view::oneof::await_instance_request::Condition a
 use everstate_api::{Code, v1};
 use everstate_chart::expression::{Cost, EventMeta, Expression, InstanceMeta, Names, Scope};
 use everstate_chart::value::Value;
-use everstate_kernel::{Address, Instance, Status, Time};
+use everstate_kernel::{Address, Instance, Time};
 use everstate_runtime::Interrupted;
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,7 +143,7 @@ async fn check(
 }
 
 fn standing(service: &Service, row: &Instance, condition: &Condition) -> Result<Standing, Failure> {
-    let ended = matches!(row.status, Status::Final(_));
+    let ended = row.status.is_ended();
     let here = || format!("it is in {}", row.labels.join(", "));
     match condition {
         Condition::In(state) => Ok(match (is_in(row, state), ended) {

@@ -7,8 +7,8 @@ use super::*;
 use crate::export::store_row;
 use crate::world::labels;
 use everstate_kernel::{
-    Cause, DefinitionId, Event, Fault, FaultCode, Json, Kept, Outcome, Pending, Rejection, Sender, Status,
-    Timer,
+    Cause, Child, DefinitionId, Errand, Event, Fault, FaultCode, Json, Kept, Links, News, Orphan, Outcome,
+    Parent, Parked, Pending, Rejection, RestartFrom, Restarting, Sender, Spawning, Status, Timer, Watch,
 };
 use std::sync::Arc;
 
@@ -37,6 +37,7 @@ fn instance() -> Instance {
         address: address("tenant-a:orders/42"),
         version: Arc::from("v1"),
         incarnation: 2,
+        born: 70,
         status: Status::Final(Json::parse("[1]").expect("json")),
         state: Kept::new(vec![1, 2, 3]),
         labels: labels(6),
@@ -53,7 +54,75 @@ fn instance() -> Instance {
             data: Json::NULL,
         }],
         retry: Some(Pending { number: 4, attempts: 2, due: Time(5), fault: fault() }),
+        links: Some(Box::new(links())),
     }
+}
+
+fn links() -> Links {
+    let watch = |number| Watch { address: address("doors/1"), number: Serial(number) };
+    Links {
+        parent: Some(Parent {
+            address: address("houses/1"),
+            name: Arc::from("door"),
+            link: Serial(8),
+            live: true,
+        }),
+        depth: 1,
+        children: vec![Child {
+            name: Arc::from("bell"),
+            address: address("bells/1"),
+            link: Serial(10),
+            born: 76,
+            orphan: Orphan::Keep,
+            stopping: true,
+        }],
+        watchers: vec![watch(11)],
+        watched: vec![watch(12)],
+        stopping: true,
+    }
+}
+
+/// Every sort of errand.
+fn errands() -> Vec<Errand> {
+    let (link, number, name) = (Serial(8), Serial(11), || Arc::from("door"));
+    let from = RestartFrom::Initial(Json::NULL);
+    vec![
+        Errand::Event,
+        Errand::Answer(number),
+        Errand::Spawn(Box::new(Spawning { version: Some(Arc::from("v1")), name: name(), depth: 1 })),
+        Errand::Restart(Box::new(Restarting { link, name: name(), from })),
+        Errand::Restart(Box::new(Restarting { link, name: name(), from: RestartFrom::LastGood })),
+        Errand::Stop { link, kill: true },
+        Errand::Orphaned { link, orphan: Orphan::Stop },
+        Errand::Told { link, news: News::Started(76) },
+        Errand::Told { link, news: News::Faulted },
+        Errand::Told { link, news: News::Over },
+        Errand::Monitor,
+        Errand::Demonitor { number },
+        Errand::Watched { number },
+    ]
+}
+
+/// Every status, with what it holds.
+fn statuses() -> Vec<Status> {
+    let parked = Parked { fault: fault(), event: Arc::from("pay"), attempts: 3 };
+    vec![
+        Status::Active,
+        Status::Final(Json::NULL),
+        Status::Parked(Box::new(parked)),
+        Status::Stopped("its parent stopped it".into()),
+        Status::GaveUp(fault()),
+    ]
+}
+
+/// Every cause but an event, which `records` has.
+fn causes() -> Vec<Cause> {
+    let (id, by) = (event().id, Some(address("houses/1")));
+    vec![
+        Cause::Start { id: id.clone(), data: Json::NULL },
+        Cause::Restart { id: id.clone(), from: RestartFrom::LastGood, by: None },
+        Cause::Stop { id, by, reason: "its parent stopped it".into() },
+    ]
 }
 
 fn timer() -> TimerKey {
@@ -108,6 +177,12 @@ fn records() -> Vec<(&'static str, Record)> {
         outcome_until: None,
         source: Source::Mailbox(2),
     };
+    let sent = Sent {
+        number: Serial(5),
+        to: address("orders/1"),
+        event: event(),
+        errand: Errand::Answer(Serial(4)),
+    };
     let failed = Outcome::Failed { fault: fault(), attempts: 3 };
     let row = RowRecord { instance: instance(), timers_cleared: vec![], timers_set: vec![timer()] };
     let deleted = DeletedRecord {
@@ -131,9 +206,9 @@ fn records() -> Vec<(&'static str, Record)> {
             "definition",
             Record::Definition(DefinitionRecord { id, source: Arc::from("name: orders"), put_at: Time(1) }),
         ),
-        ("turn", Record::Turn(turn)),
+        ("turn", Record::Turn(Box::new(turn))),
         ("queued", Record::Queued(queued)),
-        ("sent", Record::Sent(Sent { number: Serial(5), to: address("orders/1"), event: event() })),
+        ("sent", Record::Sent(sent)),
         ("row", Record::Row(row)),
         ("dead-letter", Record::DeadLetter(letter)),
         ("dead-letter-gone", Record::DeadLetterGone(Serial(6))),
@@ -162,6 +237,9 @@ fn written() -> Vec<(String, Vec<u8>)> {
     lines.push(("row timer".into(), row(&timer())));
     lines.push(("row run".into(), row(&vec![1u64, 300, 70_000])));
     lines.push(("row counters".into(), row(&counters())));
+    lines.push(("row errands".into(), row(&errands())));
+    lines.push(("row statuses".into(), row(&statuses())));
+    lines.push(("row causes".into(), row(&causes())));
     lines
 }
 
@@ -208,6 +286,9 @@ fn format_1_opens_for_ever() {
     assert_eq!(read_row::<TimerKey>(find("row timer")).expect("it is read"), timer());
     assert_eq!(read_row::<Vec<u64>>(find("row run")).expect("it is read"), [1, 300, 70_000]);
     assert_eq!(read_row::<crate::layers::Counters>(find("row counters")).expect("it is read"), counters());
+    assert_eq!(read_row::<Vec<Errand>>(find("row errands")).expect("it is read"), errands());
+    assert_eq!(read_row::<Vec<Status>>(find("row statuses")).expect("it is read"), statuses());
+    assert_eq!(read_row::<Vec<Cause>>(find("row causes")).expect("it is read"), causes());
 }
 
 /// The parts of a record are rows that are read by themselves.

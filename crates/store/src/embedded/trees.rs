@@ -109,7 +109,10 @@ impl Trees {
     /// Moves a generation into the tables. When it fails, it can be tried again.
     pub(crate) fn move_in(&self, generation: &Generation) -> Result<(), StoreError> {
         self.history.ingest(|write| {
-            generation.history.iter().try_for_each(|(key, row)| write(key, row.as_ref().map(Slice::as_slice)))
+            generation
+                .history
+                .iter()
+                .try_for_each(|(key, row)| write(key.as_ref(), row.as_ref().map(Slice::as_slice)))
         })?;
         self.outcomes.ingest(|write| generation.table_outcomes(write))?;
         self.runs.ingest(|write| generation.table_runs(write))?;

@@ -1,0 +1,272 @@
+//! The links of an instance while a turn works on them: what its effects do to them, and what its end does. It refuses
+//! to touch any other instance; those are told through the outbox.
+//!
+//! Its one invariant: for whatever changes here that another instance holds too, there is an errand to that one.
+
+use super::residents::Live;
+use super::turn::{
+    CHILDREN_INDEX, EARLIER_CHILDREN_INDEX, EARLIER_WATCHED_INDEX, EXITED_INDEX, WATCHED_INDEX,
+    WATCHERS_INDEX, sent,
+};
+use crate::address::Address;
+use crate::behaviour::{Fault, FaultCode};
+use crate::event::Sender;
+use crate::json::Json;
+use crate::limits::{CHILD_NAME_BYTES_MAX, CHILDREN_MAX, DEPTH_MAX, MONITORS_MAX};
+use crate::link::{
+    Child, Errand, Exit, Links, News, Orphan, Parent, RestartFrom, Restarting, Spawning, Watch,
+};
+use crate::record::{Sent, Serial, Status, TimerKey};
+use crate::time::Time;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// The links of an instance and whose they are.
+pub(super) struct Ties<'a> {
+    address: &'a Address,
+    now: Time,
+    pub(super) links: Links,
+}
+
+impl<'a> Ties<'a> {
+    pub(super) fn of(live: &'a Live, now: Time) -> Ties<'a> {
+        let links = live.row.links.as_deref().cloned().unwrap_or_default();
+        Ties { address: &live.row.address, now, links }
+    }
+
+    /// What the row holds of them.
+    pub(super) fn kept(self) -> Option<Box<Links>> {
+        kept(self.links)
+    }
+
+    fn errand(&self, number: Serial, to: Address, name: &str, data: Json, errand: Errand) -> Sent {
+        let sender = Sender::Instance(self.address.clone());
+        Sent { errand, ..sent(number, to, Arc::from(name), data, sender, self.now) }
+    }
+
+    pub(super) fn spawn(&mut self, number: Serial, wanted: Wanted) -> Result<Sent, Fault> {
+        let Wanted { name, kind, version, id, data, orphan } = wanted;
+        if self.links.child(&name).is_some() {
+            return Err(action(format!("there is a child named {name:?} already; stop it first")));
+        }
+        if self.links.children.len() >= CHILDREN_MAX {
+            return Err(limit(format!("the instance has {CHILDREN_MAX} children, which is the limit")));
+        }
+        let depth = self.links.depth + 1;
+        if depth > DEPTH_MAX {
+            return Err(limit(format!(
+                "child {name:?} has {depth} parents above it, the limit is {DEPTH_MAX}"
+            )));
+        }
+        let id = id.unwrap_or_else(|| derived_id(self.address, number));
+        let space = self.address.space();
+        let colon = if space.is_empty() { "" } else { ":" };
+        let address = Address::parse(&format!("{space}{colon}{kind}/{id}"))
+            .map_err(|error| action(format!("child {name:?} has no usable address: {error}")))?;
+        let child = Child {
+            name: name.clone(),
+            address: address.clone(),
+            link: number,
+            born: 0,
+            orphan,
+            stopping: false,
+        };
+        self.links.children.push(child);
+        let errand = Errand::Spawn(Box::new(Spawning { version, name, depth }));
+        Ok(self.errand(number, address, "spawn", data, errand))
+    }
+
+    pub(super) fn stop(&mut self, number: Serial, name: &str, kill: bool) -> Option<Sent> {
+        // One that is stopping and will not may still be killed.
+        let child = self.links.children.iter_mut().rev();
+        let child = child.filter(|child| kill || !child.stopping).find(|child| &*child.name == name)?;
+        child.stopping = true;
+        let (to, errand) = (child.address.clone(), Errand::Stop { link: child.link, kill });
+        Some(self.errand(number, to, "stop", Json::NULL, errand))
+    }
+
+    pub(super) fn restart(&mut self, number: Serial, name: &str, from: RestartFrom) -> Option<Sent> {
+        let child = self.links.children.iter_mut().find(|child| !child.stopping && &*child.name == name)?;
+        let (link, name) = (child.link, child.name.clone());
+        if matches!(from, RestartFrom::Initial(_)) {
+            (child.link, child.born) = (number, 0);
+        }
+        let to = child.address.clone();
+        let errand = Errand::Restart(Box::new(Restarting { link, name, from }));
+        Some(self.errand(number, to, "restart", Json::NULL, errand))
+    }
+
+    pub(super) fn monitor(&mut self, number: Serial, to: Address) -> Result<Option<Sent>, Fault> {
+        if self.links.watched.iter().any(|watch| watch.address == to) {
+            return Ok(None);
+        }
+        if self.links.watched.len() >= MONITORS_MAX {
+            return Err(limit(format!("the instance watches {MONITORS_MAX} others, which is the limit")));
+        }
+        self.links.watched.push(Watch { address: to.clone(), number });
+        Ok(Some(self.errand(number, to, "monitor", Json::NULL, Errand::Monitor)))
+    }
+
+    pub(super) fn demonitor(&mut self, number: Serial, to: &Address) -> Option<Sent> {
+        let place = self.links.watched.iter().position(|watch| watch.address == *to)?;
+        let Watch { address, number: watch } = self.links.watched.remove(place);
+        Some(self.errand(number, address, "demonitor", Json::NULL, Errand::Demonitor { number: watch }))
+    }
+
+    /// Lets go of all that an earlier incarnation had, before the next one begins.
+    pub(super) fn forget_earlier(&mut self, position: u64) -> Vec<Sent> {
+        self.links.stopping = false;
+        self.let_go(position, EARLIER_CHILDREN_INDEX, EARLIER_WATCHED_INDEX)
+    }
+
+    /// Lets go of all children and of all that is watched; numbers from these on are given to the errands.
+    fn let_go(&mut self, position: u64, children: u64, watched: u64) -> Vec<Sent> {
+        let mut sends = Vec::new();
+        for (index, child) in core::mem::take(&mut self.links.children).into_iter().enumerate() {
+            let number = Serial::of(position, children + index as u64);
+            // One that is on its way to its end goes there, whatever was to become of it.
+            let orphan = if child.stopping { Orphan::Stop } else { child.orphan };
+            let errand = Errand::Orphaned { link: child.link, orphan };
+            sends.push(self.errand(number, child.address, "orphaned", Json::NULL, errand));
+        }
+        for (index, watch) in core::mem::take(&mut self.links.watched).into_iter().enumerate() {
+            let number = Serial::of(position, watched + index as u64);
+            let errand = Errand::Demonitor { number: watch.number };
+            sends.push(self.errand(number, watch.address, "demonitor", Json::NULL, errand));
+        }
+        sends
+    }
+
+    /// Tells the parent, if there is one that listens. That it has started is told of a child that has ended since, too.
+    pub(super) fn tell_parent(&self, number: Serial, word: &str, news: News, data: Json) -> Option<Sent> {
+        let listens = |parent: &&Parent| parent.live || matches!(news, News::Started(_));
+        let parent = self.links.parent.as_ref().filter(listens)?;
+        let name = format!("child.{word}.{}", parent.name);
+        let errand = Errand::Told { link: parent.link, news };
+        Some(self.errand(number, parent.address.clone(), &name, data, errand))
+    }
+
+    /// Lets go of everything, and tells everyone who is concerned.
+    fn end(&mut self, position: u64, exit: Exit, status: &Status) -> Vec<Sent> {
+        let data = exit_data(self.address, self.links.parent.as_ref(), exit, status);
+        let number = Serial::of(position, EXITED_INDEX);
+        let mut sends: Vec<Sent> =
+            self.tell_parent(number, "exited", News::Over, data.clone()).into_iter().collect();
+        if let Some(parent) = &mut self.links.parent {
+            parent.live = false;
+        }
+        sends.extend(self.let_go(position, CHILDREN_INDEX, WATCHED_INDEX));
+        for (index, watch) in core::mem::take(&mut self.links.watchers).into_iter().enumerate() {
+            let number = Serial::of(position, WATCHERS_INDEX + index as u64);
+            sends.push(watched(number, watch, data.clone(), self.now));
+        }
+        self.links.stopping = false;
+        sends
+    }
+}
+
+/// What a turn wants of a new child.
+pub(super) struct Wanted {
+    pub(super) name: Arc<str>,
+    pub(super) kind: Arc<str>,
+    pub(super) version: Option<Arc<str>>,
+    pub(super) id: Option<Arc<str>>,
+    pub(super) data: Json,
+    pub(super) orphan: Orphan,
+}
+
+impl Live {
+    /// Ends it: nothing of it waits for anything any more. `cleared` and `set` are the timers of the turn that ends
+    /// it; the answer is what others are told.
+    pub(super) fn end(
+        &mut self,
+        status: Status,
+        deleted: bool,
+        at: (u64, Time),
+        cleared: &mut Vec<TimerKey>,
+    ) -> Vec<Sent> {
+        let (position, now) = at;
+        cleared
+            .extend(self.row.timers.drain(..).map(|timer| super::turn::timer_key(&self.row.address, &timer)));
+        cleared
+            .extend(self.row.retry.take().map(|retry| super::turn::retry_key(&self.row.address, retry.due)));
+        let mut sends = Vec::new();
+        if self.row.links.is_some() {
+            let mut ties = Ties::of(self, now);
+            let exit = match &status {
+                _ if deleted => Exit::Deleted,
+                Status::Final(_) if ties.links.stopping => Exit::Stopped,
+                status => status.exit(),
+            };
+            sends = ties.end(position, exit, &status);
+            self.row.links = ties.kept();
+        }
+        self.row.status = status;
+        sends
+    }
+}
+
+/// The event that tells a watcher.
+pub(super) fn watched(number: Serial, watch: Watch, data: Json, now: Time) -> Sent {
+    let errand = Errand::Watched { number: watch.number };
+    let event = Arc::from(MONITOR_EXITED);
+    Sent { errand, ..sent(number, watch.address, event, data, Sender::System, now) }
+}
+
+/// The name of the event that tells a watcher of an end.
+pub(super) const MONITOR_EXITED: &str = "monitor.exited";
+
+/// The data of `child.exited.NAME` and of `monitor.exited`.
+fn exit_data(address: &Address, parent: Option<&Parent>, exit: Exit, status: &Status) -> Json {
+    let output = match status {
+        Status::Final(output) => output.as_str(),
+        _ => "null",
+    };
+    let reason = match status {
+        Status::Stopped(reason) => reason.clone(),
+        Status::GaveUp(fault) => fault.message.clone(),
+        Status::Final(_) | Status::Active | Status::Parked(_) => String::new(),
+    };
+    let name = parent.map(|parent| serde_json::json!(&*parent.name).to_string());
+    let text = format!(
+        r#"{{"address":{},"name":{},"how":"{exit}","output":{output},"reason":{}}}"#,
+        serde_json::json!(address.as_str()),
+        name.as_deref().unwrap_or("null"),
+        serde_json::json!(reason),
+    );
+    // An output at its limit may be too much together with the rest; the row has it.
+    let data = Json::trusted(text);
+    if data.check_limits().is_ok() { data } else { exit_data(address, parent, exit, &Status::Active) }
+}
+
+/// The links as the row holds them.
+pub(super) fn kept(links: Links) -> Option<Box<Links>> {
+    if links.is_empty() { None } else { Some(Box::new(links)) }
+}
+
+/// The id of a child that was given none: the same whenever the same turn is made, and of no other turn.
+fn derived_id(parent: &Address, number: Serial) -> Arc<str> {
+    let hash = xxhash_rust::xxh3::xxh3_64_with_seed(parent.as_str().as_bytes(), number.0);
+    Arc::from(format!("{:x}-{:08x}", number.0, hash >> 32))
+}
+
+fn action(message: String) -> Fault {
+    Fault { code: FaultCode::Action, message, place: String::new() }
+}
+
+fn limit(message: String) -> Fault {
+    Fault { code: FaultCode::Limit, message, place: String::new() }
+}
+
+/// Is the name of a child usable at the end of the names of the events that tell of it?
+pub(crate) fn check_child_name(name: &str) -> Result<usize, Fault> {
+    if name.is_empty() || name.len() > CHILD_NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        return Err(limit(format!(
+            "the name of a child is not usable: {name:?}; use 1 to {CHILD_NAME_BYTES_MAX} bytes without control characters"
+        )));
+    }
+    Ok(name.len())
+}
