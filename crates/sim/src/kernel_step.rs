@@ -7,8 +7,8 @@ use crate::canonical;
 use crate::locals::{CellEntry, Due, LetterEntry, LocalStep, Locals, Mark, MarkKind, NOBODY, Origin, Slot};
 use crate::tables::{Kept, Tables};
 use everstate_kernel::{
-    Address, Answer, Definition, Errand, Event, EventId, Input, Json, Loaded, Node, Out, Outcome, OutcomeRecord,
-    Record, Refusal, Release, Sent, Serial, Status, Ticket, Time, TimerKey, version_order,
+    Address, Answer, Definition, Errand, Event, EventId, Input, Json, Loaded, Node, Out, Outcome,
+    OutcomeRecord, Record, Refusal, Release, Sent, Serial, Status, Ticket, Time, TimerKey, version_order,
 };
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 //!
 //! It refuses to know how it is explored. Its one invariant: a system that was read names only what exists in it.
 
+mod claims;
 mod reader;
 
 #[cfg(test)]
