@@ -9,7 +9,7 @@
 //! | left out | who can see it |
 //! |---|---|
 //! | positions, history, number of turns, times of creation and of the last turn | nobody: a behaviour is not given them |
-//! | numbers of timers, of waiting events and of the outbox | the kernel, which only compares them: their order is kept |
+//! | numbers of timers, of waiting events and of the outbox | the kernel, which compares them (their order is kept) and asks which effect of a turn they were (kept too) |
 //! | ids of events between machines | a behaviour, as text; the only number that reaches one |
 //! | the seed of a turn | a behaviour |
 //! | what time it is, and when a timer is due | a behaviour, by `now` and the time of an event |
@@ -34,7 +34,7 @@ pub(crate) fn kept(kept: &Kept, keep_times: bool) -> (Kept, Dues) {
     let mut row = kept.row.clone();
     let mut dues: Dues = row.timers.iter().map(|timer| timer.due).collect();
     for (place, timer) in row.timers.iter_mut().enumerate() {
-        timer.generation = Serial(place as u64);
+        timer.generation = Serial(place as u64 * Serial::PER_TURN + timer.generation.0 % Serial::PER_TURN);
         timer.due = Time(0);
     }
     (row.turns, row.born, row.created_at, row.last_event_at) = (1, 0, Time(0), Time(0));

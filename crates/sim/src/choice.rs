@@ -112,14 +112,14 @@ impl<'a> Stage<'a> {
             });
             let id = format!("first-{}", place + 1);
             let event = outside(&id, &first.event, &first.data, system.begins)?;
-            let letter = locals.letter_of(&event, Origin::Script);
+            let letter = locals.letter_of(&event, Origin::Script, 0);
             scene.push(CLIENTS + client as u32, locals.slot(&first.to), letter, false);
         }
         for (place, may) in system.environment.iter().enumerate() {
             // One id stands for all sendings of an entry: each is another event to its receiver, which is not given
             // what the kernel remembers of ids.
             let event = outside(&format!("environment-{}", place + 1), &may.event, &may.data, system.begins)?;
-            self.entries.push((locals.slot(&may.to), locals.letter_of(&event, Origin::Environment)));
+            self.entries.push((locals.slot(&may.to), locals.letter_of(&event, Origin::Environment, 0)));
             scene.left.push(may.times.map_or(ANY, |times| times.min(ANY - 1)));
         }
         let faults = &system.faults;
@@ -298,7 +298,7 @@ impl<'a> Stage<'a> {
     /// The copy of an event: of a client the same under the same id, which the kernel knows; elsewhere another one.
     fn again(&self, letter: Letter, from: From) -> Letter {
         match from >= CLIENTS {
-            true => self.locals.letter_of(&self.locals.letter(letter).event, Origin::Again),
+            true => self.locals.letter_of(&self.locals.letter(letter).event, Origin::Again, 0),
             false => letter,
         }
     }

@@ -64,7 +64,7 @@ pub(crate) fn take(trial: &Trial<'_>, letter: &LetterEntry) -> Came {
                 0 => canonical::any_id(),
                 _ => EventId::parse("another").expect("made of visible characters"),
             };
-            let number = Serial(1 + trial.salt);
+            let number = Serial(letter.index + trial.salt * Serial::PER_TURN);
             let sent = Sent { number, to: to.clone(), event, errand: Errand::Event };
             run(trial, Input::Deliver(number, to.clone()), vec![sent], None).0
         }
@@ -98,8 +98,8 @@ fn refused_script(came: &Came, to: &Address, name: &str) -> Option<Mark> {
 pub(crate) fn wake(trial: &Trial<'_>, place: u16) -> Came {
     let address = trial.locals.address(trial.slot);
     let due = trial.dues[usize::from(place)];
-    let timers = trial.kept.as_ref().map_or(0, |kept| kept.row.timers.len());
-    let generation = (usize::from(place) < timers).then_some(Serial(u64::from(place)));
+    let timers = trial.kept.as_ref().map_or(&[][..], |kept| &kept.row.timers);
+    let generation = timers.get(usize::from(place)).map(|timer| timer.generation);
     run(trial, Input::Due(TimerKey { due, address, generation }), Vec::new(), None).0
 }
 
@@ -195,14 +195,19 @@ impl Came {
             marks.push(Mark { kind: MarkKind::Chance, text });
         }
         let sends = self.sent.iter().filter(is_event);
-        let sends = sends.map(|sent| (locals.slot(&sent.to), locals.letter_of(&sent.event, Origin::Machine)));
+        let sends = sends.map(|sent| {
+            (
+                locals.slot(&sent.to),
+                locals.letter_of(&sent.event, Origin::Machine, sent.number.0 % Serial::PER_TURN),
+            )
+        });
         LocalStep { cell, sends: sends.collect(), dues: dues.into(), marks: marks.into() }
     }
 
     /// When each timer is due: as before when it was there before, which its small number tells.
     fn dues_of(&self, after: &Kept, now: Time) -> Vec<Due> {
         let before = self.before.as_ref().map_or(0, |before| before.row.timers.len());
-        let timers = after.row.timers.iter().map(|timer| match timer.generation.0 {
+        let timers = after.row.timers.iter().map(|timer| match timer.generation.0 / Serial::PER_TURN {
             old if old < before as u64 => Due::As(old as u16),
             _ => Due::In(timer.due.0 - now.0),
         });

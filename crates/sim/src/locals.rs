@@ -113,6 +113,8 @@ pub(crate) struct LetterEntry {
     pub(crate) event: Event,
     /// Who counts on its being taken.
     pub(crate) origin: Origin,
+    /// Which effect of its turn it was; 0 for events from outside.
+    pub(crate) index: u64,
 }
 
 /// Where an event comes from.
@@ -205,10 +207,11 @@ impl Locals {
     }
 
     /// The number of an event, a new one if it has none.
-    pub(crate) fn letter_of(&self, event: &Event, origin: Origin) -> Letter {
+    pub(crate) fn letter_of(&self, event: &Event, origin: Origin, index: u64) -> Letter {
         let event = canonical::event(event, self.clock);
         let mut key = postcard::to_allocvec(&event).expect("events are plain data");
         key.push(origin as u8);
+        key.extend(index.to_le_bytes());
         if let Some(letter) = self.read().letter_of.get(&key) {
             return *letter;
         }
@@ -217,7 +220,7 @@ impl Locals {
             return *letter;
         }
         let letter = shared.letters.len() as Letter;
-        shared.letters.push(Arc::new(LetterEntry { event, origin }));
+        shared.letters.push(Arc::new(LetterEntry { event, origin, index }));
         shared.letter_of.insert(key, letter);
         letter
     }

@@ -163,7 +163,10 @@ impl World {
         let sent = self.tables.outbox.get(&number).ok_or(WorldError::NotPending(number))?;
         // A turn of nobody's: positions are counted on so that the copy has a number of its own.
         self.tables.position += 1;
-        let copy = Sent { number: Serial(self.tables.position * Serial::PER_TURN), ..sent.clone() };
+        let copy = Sent {
+            number: Serial(self.tables.position * Serial::PER_TURN + number.0 % Serial::PER_TURN),
+            ..sent.clone()
+        };
         let number = copy.number;
         self.tables.outbox.insert(number, copy);
         self.restart();
