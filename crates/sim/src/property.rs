@@ -58,9 +58,12 @@ pub struct Condition {
 /// What an expression may name.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Vocabulary {
-    /// Members in the order of the cast: name, type of the context, and states when they are known.
-    pub(crate) members: Vec<(Arc<str>, Type, Option<Vec<Arc<str>>>)>,
+    /// Members in the order of the cast.
+    pub(crate) members: Vec<Known>,
 }
+
+/// A member: its name, the type of its context, and its states when they are known.
+pub(crate) type Known = (Arc<str>, Type, Option<Vec<Arc<str>>>);
 
 /// A member is not what an expression asks for, found when it was evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -86,7 +86,8 @@ impl Explore {
         let mut report = explored.map_err(|error| Failure::problem("system", error.to_string()))?;
         if let (Some(violation), Some(file)) = (&mut report.violation, &self.trace) {
             violation.trace.file = Some(from_folder_of(file, &self.system));
-            std::fs::write(file, violation.trace.write()).map_err(|error| Failure::file("write", file, &error))?;
+            std::fs::write(file, violation.trace.write())
+                .map_err(|error| Failure::file("write", file, &error))?;
         }
         tell(&report, self.trace.as_deref(), output)?;
         Ok(if report.violation.is_some() { Exit::Problem } else { Exit::Fine })
@@ -154,7 +155,8 @@ fn from_folder_of(file: &Path, of: &Path) -> String {
 fn replay_all(system: &System, traces: &Path, output: &mut Output) -> Result<Exit, Failure> {
     let mut files = Vec::new();
     if traces.is_dir() {
-        let entries = std::fs::read_dir(traces).map_err(|error| Failure::file("read the folder", traces, &error))?;
+        let entries =
+            std::fs::read_dir(traces).map_err(|error| Failure::file("read the folder", traces, &error))?;
         for entry in entries {
             let path = entry.map_err(|error| Failure::file("read the folder", traces, &error))?.path();
             let fits = path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".trace.json"));

@@ -68,12 +68,19 @@ fn walk(system: &System, trace: &Trace, output: &mut Output) -> Result<(), Failu
         output.data(&format!("{:>4} {}\n", place + 1, told.sentence()))?;
         for member in &system.cast {
             if let Some(seen) = play.world().describe(&member.address) {
-                output.data(&format!("       {} {} {}\n", member.name, seen.labels.join(" and "), seen.data))?;
+                output.data(&format!(
+                    "       {} {} {}\n",
+                    member.name,
+                    seen.labels.join(" and "),
+                    seen.data
+                ))?;
             }
         }
         output.flush()?;
         let mut line = String::new();
-        std::io::stdin().read_line(&mut line).map_err(|error| Failure::file("read", Path::new("-"), &error))?;
+        std::io::stdin()
+            .read_line(&mut line)
+            .map_err(|error| Failure::file("read", Path::new("-"), &error))?;
     }
     Ok(())
 }

@@ -164,7 +164,7 @@ impl<'a> Search<'a> {
                 self.expand(&mut workers, &block, end, false);
                 next = end;
             }
-            let again = self.to_expand_again(&mut workers[0]);
+            let again = self.not_enough(&mut workers[0]);
             if again.is_empty() {
                 return;
             }
@@ -210,7 +210,7 @@ impl<'a> Search<'a> {
     }
 
     /// Worlds where something was left out that what is known now forbids.
-    fn to_expand_again(&mut self, worker: &mut Worker<'_>) -> Vec<u32> {
+    fn not_enough(&mut self, worker: &mut Worker<'_>) -> Vec<u32> {
         let stage = self.question.stage;
         if !self.question.reduce || !self.reduction.is_stale(stage.locals) {
             return Vec::new();

@@ -83,8 +83,7 @@ fn two_phase_commit_reaches_the_casts_that_stateright_counts() {
     let once = count(&two_phase(3, false), false, 1);
     assert_eq!(once.casts.len(), 288, "the same casts when each decision comes once");
     let (full, reduced) = both(&two_phase(3, false));
-    println!("two-phase 3: {full} {reduced}");
-    assert!(reduced < full);
+    assert_eq!((full, reduced), (14_532, 8_401));
 }
 
 #[test]
@@ -95,7 +94,6 @@ fn a_commit_before_all_have_prepared_is_found_and_told() {
     system.definitions[1] = (std::sync::Arc::new(read.definition.unwrap().to_definition()), text.into());
     let report = explore(&system);
     let violation = report.violation.unwrap();
-    println!("{}", violation.story());
     assert!(violation.property().starts_with("never"));
     assert_eq!(violation.trace.steps.len(), 5, "{}", violation.story());
 }

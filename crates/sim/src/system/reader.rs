@@ -259,7 +259,6 @@ impl<'a> Reader<'a> {
     }
 
     /// An event with its receiver, and what else was written.
-    #[expect(clippy::type_complexity, reason = "used by its two callers alone")]
     fn event<'n>(
         &mut self,
         node: &'n Node,
