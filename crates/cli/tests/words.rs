@@ -167,7 +167,7 @@ not too many is broken: this holds: gate.context.inside > 1
    2 gate/1, in open, receives `enter` from outside: stays
      in the end:
        gate open {\"inside\":2}
-broken: 3 worlds, 3 steps, 0 left out by reduction, 2 deep, 0 ends
+broken: 4 worlds, 3 steps, 0 left out by reduction, 3 deep, 3 ends
 "
     );
     let ran = run(&["replay", saved]);
@@ -188,5 +188,5 @@ broken: 3 worlds, 3 steps, 0 left out by reduction, 2 deep, 0 ends
     std::fs::write(&system, GATE.replace("gate.context.inside", "gate.context.insight")).unwrap();
     let ran = run(&["explore", file]);
     assert_eq!(ran.code, 1);
-    assert!(ran.out.contains("gate.system.yaml:10:"), "{ran:#?}");
+    assert!(ran.out.contains("gate.system.yaml:9:"), "{ran:#?}");
 }

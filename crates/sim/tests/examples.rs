@@ -16,7 +16,7 @@ fn system(name: &str) -> System {
 #[test]
 fn checkout() {
     let report = explore(&system("checkout.system.yaml"));
-    assert_eq!(report.assert().worlds, 441);
+    assert_eq!(report.assert().worlds, 484);
     let summary = Cohort { seed: 1, runs: 50, threads: 2 }.run(&system("checkout.system.yaml")).unwrap();
     assert_eq!((summary.runs, summary.failed.len()), (50, 0));
 }
