@@ -24,16 +24,16 @@ pub const NODES_MAX: usize = 400_000;
 
 /// A value in a definition, with its place.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
+pub struct Node {
     /// Where it stands, in bytes.
-    pub(crate) span: Range<usize>,
+    pub span: Range<usize>,
     /// What it is.
-    pub(crate) kind: Kind,
+    pub kind: Kind,
 }
 
 /// What a node is.
 #[derive(Debug, Clone)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// `null`, `~` or nothing.
     Null,
     /// `true` or `false`.
@@ -43,7 +43,12 @@ pub(crate) enum Kind {
     /// Another number.
     Double(f64),
     /// Text; `content` is where its first character stands when it is written as it reads.
-    Text { text: String, content: Option<usize> },
+    Text {
+        /// The text.
+        text: String,
+        /// Where its first character stands.
+        content: Option<usize>,
+    },
     /// A sequence.
     List(Vec<Node>),
     /// A mapping in the order of the text, repeated keys included.
@@ -52,18 +57,18 @@ pub(crate) enum Kind {
 
 /// A key with its value.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// The key as text.
-    pub(crate) key: String,
+    pub key: String,
     /// Where the key stands.
-    pub(crate) key_span: Range<usize>,
+    pub key_span: Range<usize>,
     /// The value.
-    pub(crate) value: Node,
+    pub value: Node,
 }
 
 impl Node {
     /// What it is, in words for messages.
-    pub(crate) fn noun(&self) -> &'static str {
+    pub fn noun(&self) -> &'static str {
         match &self.kind {
             Kind::Null => "nothing",
             Kind::Bool(_) => "true or false",
@@ -75,7 +80,7 @@ impl Node {
     }
 
     /// The text, if it is one.
-    pub(crate) fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         match &self.kind {
             Kind::Text { text, .. } => Some(text),
             _ => None,
@@ -83,7 +88,7 @@ impl Node {
     }
 
     /// Where a range of its text stands in the source, as exactly as its notation allows.
-    pub(crate) fn locate(&self, source: &str, range: Range<usize>) -> Range<usize> {
+    pub fn locate(&self, source: &str, range: Range<usize>) -> Range<usize> {
         let Kind::Text { text, content } = &self.kind else { return self.span.clone() };
         if let Some(content) = content {
             return content + range.start..content + range.end.max(range.start);
@@ -109,7 +114,7 @@ impl Node {
     }
 
     /// The node as a value, for data that is carried as it is.
-    pub(crate) fn to_value(&self) -> Value {
+    pub fn to_value(&self) -> Value {
         match &self.kind {
             Kind::Null => Value::Null,
             Kind::Bool(value) => Value::Bool(*value),
@@ -127,26 +132,28 @@ impl Node {
 
 /// Turns places in bytes into lines and columns.
 #[derive(Debug)]
-pub(crate) struct Lines<'a> {
+pub struct Lines<'a> {
     source: &'a str,
     starts: Vec<usize>,
 }
 
 impl<'a> Lines<'a> {
-    pub(crate) fn new(source: &'a str) -> Lines<'a> {
+    /// Looks for the lines of a text.
+    pub fn new(source: &'a str) -> Lines<'a> {
         let starts = std::iter::once(0).chain(source.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Lines { source, starts }
     }
 
     /// Line and column of a byte, counted from 1; columns in characters.
-    pub(crate) fn position(&self, byte: usize) -> (usize, usize) {
+    pub fn position(&self, byte: usize) -> (usize, usize) {
         let byte = byte.min(self.source.len());
         let line = self.starts.partition_point(|start| *start <= byte);
         let column = self.source.get(self.starts[line - 1]..byte).map_or(1, |text| text.chars().count() + 1);
         (line, column)
     }
 
-    pub(crate) fn finding(&self, code: Code, span: Range<usize>, message: String) -> Finding {
+    /// A finding at a place of the text.
+    pub fn finding(&self, code: Code, span: Range<usize>, message: String) -> Finding {
         let (line, column) = self.position(span.start);
         let severity = code.severity();
         Finding { code, severity, message, span, line, column, path: String::new(), hint: None }
@@ -154,7 +161,7 @@ impl<'a> Lines<'a> {
 }
 
 /// Reads a text. The findings are errors; without any there is a tree.
-pub(crate) fn parse(source: &str) -> Result<Node, Box<Finding>> {
+pub fn parse(source: &str) -> Result<Node, Box<Finding>> {
     let lines = Lines::new(if source.len() > DEFINITION_BYTES_MAX { "" } else { source });
     if source.len() > DEFINITION_BYTES_MAX {
         let message =

@@ -11,7 +11,7 @@ const UNITS: [(&str, u64); 6] =
     [("w", 7 * 86_400_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Reads a length of time, or says what is wrong with it.
-pub(crate) fn parse(text: &str) -> Result<Span, String> {
+pub fn parse(text: &str) -> Result<Span, String> {
     let what = || {
         format!("not a length of time: {text:?}; write milliseconds, or such as 250ms, 30s, 5m, 1h30m, 2d")
     };
@@ -64,7 +64,7 @@ pub(crate) fn parse_scxml(text: &str) -> Result<Span, String> {
 }
 
 /// The shortest way to write a length of time.
-pub(crate) fn format(span: Span) -> String {
+pub fn format(span: Span) -> String {
     let mut rest = span.0;
     let mut text = String::new();
     for (unit, milliseconds) in UNITS.iter().skip(1) {

@@ -145,6 +145,8 @@ pub(crate) enum Command {
     Draw(commands::draw::Draw),
     Simulate(commands::simulate::Simulate),
     Convert(commands::convert::Convert),
+    Explore(commands::explore::Explore),
+    Replay(commands::replay::Replay),
     Put(commands::put::Put),
     Definitions(commands::definitions::Definitions),
     Definition(commands::definition::Definition),

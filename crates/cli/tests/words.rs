@@ -202,3 +202,56 @@ fn findings_are_written_as_sarif() {
     let index = result["ruleIndex"].as_u64().unwrap() as usize;
     assert_eq!(log["runs"][0]["tool"]["driver"]["rules"][index]["id"], "unknown-target");
 }
+
+/// A counter that goes one too far.
+const GATE: &str = "
+definitions:
+  - name: gate
+    context: {inside: 0}
+    initial: open
+    states: {open: {on: {enter: {actions: {assign: {inside: context.inside + 1}}}}}}
+cast: {gate: gate/1}
+environment: [{to: gate, event: enter, times: 3}]
+properties: [{name: not too many, never: gate.context.inside > 1}]
+";
+
+#[test]
+fn a_system_is_explored_and_its_trace_replays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (system, trace) = (folder.path().join("gate.system.yaml"), folder.path().join("many.trace.json"));
+    std::fs::write(&system, GATE).unwrap();
+    let (file, saved) = (system.to_str().unwrap(), trace.to_str().unwrap());
+    let ran = run(&["explore", file, "--trace", saved, "--quiet"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(
+        ran.out,
+        "\
+not too many is broken: this holds: gate.context.inside > 1
+     at the beginning: gate/1 in open
+   1 gate/1, in open, receives `enter` from outside: stays
+   2 gate/1, in open, receives `enter` from outside: stays
+     in the end:
+       gate open {\"inside\":2}
+broken: 4 worlds, 3 steps, 0 left out by reduction, 3 deep, 3 ends
+"
+    );
+    let ran = run(&["replay", saved]);
+    assert_eq!(
+        (ran.code, ran.out.lines().next()),
+        (1, Some("not too many is broken: this holds: gate.context.inside > 1"))
+    );
+    let ran = run(&["explore", file, "--replay", folder.path().to_str().unwrap()]);
+    assert_eq!((ran.code, ran.err.as_str()), (1, "0 mended, 1 still broken, 0 refused\n"));
+
+    std::fs::write(&system, GATE.replace("inside + 1", "inside + 0")).unwrap();
+    let ran = run(&["explore", file]).ok();
+    assert_eq!(ran.out, "complete: 4 worlds, 3 steps, 0 left out by reduction, 3 deep, 4 ends\n");
+    let ran = run(&["replay", saved]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("definition gate:v1 has another text"), "{ran:#?}");
+
+    std::fs::write(&system, GATE.replace("gate.context.inside", "gate.context.insight")).unwrap();
+    let ran = run(&["explore", file]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("gate.system.yaml:9:"), "{ran:#?}");
+}

@@ -9,6 +9,7 @@ pub(crate) mod definition;
 pub(crate) mod definitions;
 pub(crate) mod delete;
 pub(crate) mod draw;
+pub(crate) mod explore;
 pub(crate) mod export;
 pub(crate) mod follow;
 pub(crate) mod get;
@@ -20,6 +21,7 @@ pub(crate) mod load;
 pub(crate) mod outcome;
 pub(crate) mod put;
 pub(crate) mod reference;
+pub(crate) mod replay;
 pub(crate) mod restart;
 pub(crate) mod restarts;
 pub(crate) mod send;
@@ -52,6 +54,8 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         Command::Draw(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Convert(command) => command.run(output),
         Command::Simulate(command) => command.run(output),
+        Command::Explore(command) => command.run(output),
+        Command::Replay(command) => command.run(output),
         Command::Import(command) => command.run(output),
         Command::Completions(command) => command.run(output),
         Command::Help(command) => command.run(output),

@@ -1,0 +1,361 @@
+//! What can happen next in a world, and the world after it.
+//!
+//! It refuses to know which of it should be tried. Its one invariant: what is offered is all that production, under
+//! the faults that are declared, could do next, and each is one commit.
+//!
+//! | choice | must happen some day | changes |
+//! |---|---|---|
+//! | the first event of a way arrives (any event, where the way reorders) | yes | its receiver |
+//! | time passes until the soonest timer is due, which fires | yes | the time, its owner |
+//! | the environment sends | no | its receiver |
+//! | an event of a link or a client is lost, or doubled | no | the way |
+//! | the clock steps ahead | no | the time: timers are late |
+
+use crate::locals::{Act, Cause, Due, Letter, LocalStep, Locals, Origin, Reader, Slot};
+use crate::scene::{CLIENTS, From, Scene, Timer};
+use crate::system::{System, Timers};
+use everstate_kernel::{Address, Event, EventId, Sender, Time};
+use std::sync::Arc;
+
+/// What can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Choice {
+    /// An event arrives.
+    Deliver { from: From, to: Slot, at: u16 },
+    /// A timer fires.
+    Fire { slot: Slot, place: u16 },
+    /// The environment sends its event of that place.
+    Send { entry: u16 },
+    /// An event is lost.
+    Lose { from: From, to: Slot, at: u16 },
+    /// An event is doubled.
+    Duplicate { from: From, to: Slot, at: u16 },
+    /// The clock steps ahead.
+    Step,
+}
+
+impl Choice {
+    /// Does it happen some day if nothing else prevents it?
+    pub(crate) fn is_certain(self) -> bool {
+        matches!(self, Choice::Deliver { .. } | Choice::Fire { .. })
+    }
+}
+
+/// What is fixed in a system while it runs.
+#[derive(Debug)]
+pub(crate) struct Stage<'a> {
+    pub(crate) system: &'a System,
+    pub(crate) locals: &'a Locals,
+    /// Receivers and events of the environment.
+    pub(crate) entries: Vec<(Slot, Letter)>,
+    pub(crate) clients: Vec<Arc<str>>,
+    /// Slots of the cast, in its order.
+    pub(crate) cast: Vec<Slot>,
+    /// Slots below were numbered in the order of their addresses.
+    ordered: Slot,
+    /// Are there any links, or any faults?
+    has_links: bool,
+    has_faults: bool,
+}
+
+/// The places of faults in [`Scene::left`], after those of the environment.
+const LOSSES: usize = 0;
+const DUPLICATES: usize = 1;
+const STEPS: usize = 2;
+
+/// An event that may come any number of times.
+const ANY: u8 = u8::MAX;
+
+impl<'a> Stage<'a> {
+    /// The system as it begins, and what happened on the way there. A start that does not come about is an error.
+    pub(crate) fn set(
+        system: &'a System,
+        locals: &'a Locals,
+    ) -> Result<(Stage<'a>, Scene, Vec<LocalStep>), String> {
+        let mut addresses: Vec<&Address> = system.cast.iter().map(|member| &member.address).collect();
+        addresses.extend(system.first.iter().map(|first| &first.to));
+        addresses.extend(system.environment.iter().map(|may| &may.to));
+        addresses.sort();
+        for address in addresses {
+            locals.slot(address);
+        }
+        let mut stage = Stage {
+            system,
+            locals,
+            entries: Vec::new(),
+            clients: Vec::new(),
+            cast: system.cast.iter().map(|member| locals.slot(&member.address)).collect(),
+            ordered: locals.slots() as Slot,
+            has_links: !system.links.is_empty(),
+            has_faults: system.faults.losses > 0 || system.faults.duplicates > 0,
+        };
+        let (scene, steps) = stage.begin()?;
+        Ok((stage, scene, steps))
+    }
+
+    fn begin(&mut self) -> Result<(Scene, Vec<LocalStep>), String> {
+        let (system, locals) = (self.system, self.locals);
+        let mut scene = Scene { now: if locals.clock { system.begins.0 } else { 0 }, ..Scene::default() };
+        let mut steps = Vec::new();
+        for member in &system.cast {
+            let Some(data) = &member.start else { continue };
+            let step = locals
+                .start(&member.address, data, system.begins)
+                .map_err(|problem| format!("{} cannot be started: {problem}", member.name))?;
+            self.apply(&mut scene, locals.slot(&member.address), &step);
+            steps.push(step);
+        }
+        for (place, first) in system.first.iter().enumerate() {
+            let client = self.clients.iter().position(|client| *client == first.from).unwrap_or_else(|| {
+                self.clients.push(first.from.clone());
+                self.clients.len() - 1
+            });
+            let id = format!("first-{}", place + 1);
+            let event = outside(&id, &first.event, &first.data, system.begins)?;
+            let letter = locals.letter_of(&event, Origin::Script, 0);
+            scene.push(CLIENTS + client as u32, locals.slot(&first.to), letter, false);
+        }
+        for (place, may) in system.environment.iter().enumerate() {
+            // One id stands for all sendings of an entry: each is another event to its receiver, which is not given
+            // what the kernel remembers of ids.
+            let event = outside(&format!("environment-{}", place + 1), &may.event, &may.data, system.begins)?;
+            self.entries.push((locals.slot(&may.to), locals.letter_of(&event, Origin::Environment, 0)));
+            scene.left.push(may.times.map_or(ANY, |times| times.min(ANY - 1)));
+        }
+        let faults = &system.faults;
+        scene.left.extend([faults.losses, faults.duplicates, faults.clock_steps]);
+        Ok((scene, steps))
+    }
+
+    /// All that can happen next, certain things first, in an order that does not depend on how slots came about.
+    pub(crate) fn choices(&self, scene: &Scene, choices: &mut Vec<Choice>) {
+        choices.clear();
+        for lane in &scene.lanes {
+            let (from, to) = (lane.from, lane.to);
+            if self.reorders(from, to) {
+                choices.extend(exits(&lane.letters).map(|at| Choice::Deliver { from, to, at }));
+            } else {
+                choices.push(Choice::Deliver { from, to, at: 0 });
+            }
+        }
+        let events_wait = !choices.is_empty();
+        if !(events_wait && self.system.timers == Timers::Wait) {
+            self.timers(scene, choices);
+        }
+        let left = |kind: usize| scene.left[self.entries.len() + kind] > 0;
+        for entry in 0..self.entries.len() {
+            if scene.left[entry] > 0 {
+                choices.push(Choice::Send { entry: entry as u16 });
+            }
+        }
+        if self.has_faults && (left(LOSSES) || left(DUPLICATES)) {
+            for lane in scene.lanes.iter().filter(|lane| self.is_edge(lane.from, lane.to)) {
+                let (from, to) = (lane.from, lane.to);
+                let all = if self.reorders(from, to) { &lane.letters[..] } else { &lane.letters[..1] };
+                for at in exits(all) {
+                    if left(LOSSES) {
+                        choices.push(Choice::Lose { from, to, at });
+                    }
+                    if left(DUPLICATES) {
+                        choices.push(Choice::Duplicate { from, to, at });
+                    }
+                }
+            }
+        }
+        if left(STEPS) && !scene.timers.is_empty() {
+            choices.push(Choice::Step);
+        }
+        if self.locals.slots() as Slot > self.ordered {
+            self.sort(choices);
+        }
+    }
+
+    /// The soonest timers: of each instance with one due then, the one that the kernel would let fire first. A retry
+    /// comes before timers of the same time, and those come in the order in which they were set.
+    fn timers(&self, scene: &Scene, choices: &mut Vec<Choice>) {
+        let Some(soonest) = scene.timers.iter().map(|timer| timer.due).min() else { return };
+        for timer in scene.timers.iter().filter(|timer| timer.due == soonest) {
+            let fire = Choice::Fire { slot: timer.slot, place: timer.place };
+            match choices.last_mut() {
+                Some(last) if matches!(*last, Choice::Fire { slot, .. } if slot == timer.slot) => {
+                    let entry = self.locals.cell(scene.cell(timer.slot));
+                    let retry = entry.kept.as_ref().is_some_and(|kept| kept.row.retry.is_some());
+                    if retry && usize::from(timer.place) + 1 == entry.timers {
+                        *last = fire;
+                    }
+                }
+                _ => choices.push(fire),
+            }
+        }
+    }
+
+    /// Puts choices of instances that came about on the way into the order of addresses.
+    fn sort(&self, choices: &mut [Choice]) {
+        let key = |choice: &Choice| {
+            let name = |slot: Slot| self.locals.address(slot).as_str().to_owned();
+            let from = |from: From| if from >= CLIENTS { format!("~{from}") } else { name(from) };
+            match *choice {
+                Choice::Deliver { from: f, to, at } => (0, from(f), name(to), at),
+                Choice::Fire { slot, place } => (1, name(slot), String::new(), place),
+                Choice::Send { entry } => (2, String::new(), String::new(), entry),
+                Choice::Lose { from: f, to, at } => (3, from(f), name(to), at),
+                Choice::Duplicate { from: f, to, at } => (4, from(f), name(to), at),
+                Choice::Step => (5, String::new(), String::new(), 0),
+            }
+        };
+        choices.sort_by_cached_key(key);
+    }
+
+    pub(crate) fn reorders(&self, from: From, to: Slot) -> bool {
+        self.has_links && self.link(from, to).is_some_and(|link| link.reorder)
+    }
+
+    /// Can events be lost or doubled there?
+    pub(crate) fn is_edge(&self, from: From, to: Slot) -> bool {
+        from >= CLIENTS || (self.has_links && self.link(from, to).is_some())
+    }
+
+    /// May an event on its way to that instance still be lost or doubled?
+    pub(crate) fn may_fail(&self, scene: &Scene, from: From, to: Slot) -> bool {
+        let left = |kind: usize| scene.left[self.entries.len() + kind] > 0;
+        self.has_faults && (left(LOSSES) || left(DUPLICATES)) && self.is_edge(from, to)
+    }
+
+    fn link(&self, from: From, to: Slot) -> Option<&crate::system::Link> {
+        if from >= CLIENTS {
+            return None;
+        }
+        self.system.link(&self.locals.address(from), &self.locals.address(to))
+    }
+
+    /// What an instance does when this happens; none when it happens to no instance.
+    pub(crate) fn cause(&self, scene: &Scene, choice: Choice) -> Option<Cause> {
+        let now = scene.now;
+        let (slot, act, now, late) = match choice {
+            Choice::Deliver { from, to, at } => {
+                (to, Act::Take(scene.lane(from, to)?.letters[usize::from(at)]), now, 0)
+            }
+            Choice::Send { entry } => {
+                let (slot, letter) = self.entries[usize::from(entry)];
+                (slot, Act::Take(letter), now, 0)
+            }
+            Choice::Fire { slot, place } => {
+                let timer = scene.timers.iter().find(|timer| (timer.slot, timer.place) == (slot, place))?;
+                let (now, late) = match self.locals.clock {
+                    true => (now + timer.due.max(0), (-timer.due).max(0)),
+                    false => (0, 0),
+                };
+                (slot, Act::Wake(place), now, late)
+            }
+            Choice::Lose { .. } | Choice::Duplicate { .. } | Choice::Step => return None,
+        };
+        Some(Cause { slot, cell: scene.cell(slot), act, now, late })
+    }
+
+    /// Lets it happen.
+    pub(crate) fn take<'r>(
+        &self,
+        scene: &mut Scene,
+        choice: Choice,
+        reader: &'r mut Reader<'_>,
+    ) -> Option<&'r LocalStep> {
+        let cause = self.cause(scene, choice);
+        let fault = self.entries.len();
+        match choice {
+            Choice::Deliver { from, to, at } => drop(scene.pull(from, to, usize::from(at))),
+            Choice::Send { entry } => {
+                let left = &mut scene.left[usize::from(entry)];
+                *left -= u8::from(*left != ANY);
+            }
+            Choice::Fire { slot, place } => {
+                let due = scene.timers.iter().find(|timer| (timer.slot, timer.place) == (slot, place));
+                let passes = due.map_or(0, |timer| timer.due.max(0));
+                self.pass(scene, passes);
+            }
+            Choice::Lose { from, to, at } => {
+                let lost = scene.pull(from, to, usize::from(at))?;
+                scene.left[fault + LOSSES] -= 1;
+                self.renew(scene, from, to, usize::from(at), lost);
+            }
+            Choice::Duplicate { from, to, at } => {
+                let letter = scene.lane(from, to)?.letters[usize::from(at)];
+                let again = self.again(letter, from);
+                let lane = scene.lanes.iter_mut().find(|lane| (lane.from, lane.to) == (from, to))?;
+                lane.letters.insert(usize::from(at) + 1, again);
+                scene.left[fault + DUPLICATES] -= 1;
+            }
+            Choice::Step => {
+                self.pass(scene, self.system.faults.clock_step.0 as i64);
+                scene.left[fault + STEPS] -= 1;
+            }
+        }
+        let cause = cause?;
+        let step = reader.step(cause);
+        self.apply(scene, cause.slot, step);
+        Some(step)
+    }
+
+    /// The copy of an event: of a client the same under the same id, which the kernel knows; elsewhere another one.
+    fn again(&self, letter: Letter, from: From) -> Letter {
+        match from >= CLIENTS {
+            true => self.locals.letter_of(&self.locals.letter(letter).event, Origin::Again, 0),
+            false => letter,
+        }
+    }
+
+    /// When the first of two copies of a client's event is lost, the other is the first one to come.
+    fn renew(&self, scene: &mut Scene, from: From, to: Slot, at: usize, lost: Letter) {
+        if from < CLIENTS {
+            return;
+        }
+        let again = self.again(lost, from);
+        let lane = scene.lanes.iter_mut().find(|lane| (lane.from, lane.to) == (from, to));
+        if let Some(letter) =
+            lane.and_then(|lane| lane.letters.get_mut(at)).filter(|letter| **letter == again)
+        {
+            *letter = lost;
+        }
+    }
+
+    fn pass(&self, scene: &mut Scene, milliseconds: i64) {
+        scene.timers.iter_mut().for_each(|timer| timer.due -= milliseconds);
+        if self.locals.clock {
+            scene.now += milliseconds;
+        }
+    }
+
+    /// What a local step changes of the world.
+    fn apply(&self, scene: &mut Scene, slot: Slot, step: &LocalStep) {
+        scene.put_cell(slot, step.cell);
+        if !step.dues.is_empty() || scene.has_timers(slot) {
+            let dues = step.dues.iter().enumerate().map(|(place, due)| {
+                let due = match *due {
+                    Due::In(milliseconds) => milliseconds,
+                    Due::As(old) => {
+                        let known =
+                            scene.timers.iter().find(|timer| (timer.slot, timer.place) == (slot, old));
+                        known.map_or(0, |timer| timer.due)
+                    }
+                };
+                Timer { slot, place: place as u16, due }
+            });
+            let dues: Vec<Timer> = dues.collect();
+            scene.timers.retain(|timer| timer.slot != slot);
+            let at = scene.timers.partition_point(|timer| timer.slot < slot);
+            scene.timers.splice(at..at, dues);
+        }
+        for (to, letter) in &step.sends {
+            scene.push(slot, *to, *letter, self.reorders(slot, *to));
+        }
+    }
+}
+
+/// The places from which events of a way can arrive, where it reorders. Of equal events it does not matter which does.
+fn exits(letters: &[Letter]) -> impl Iterator<Item = u16> + '_ {
+    (0..letters.len()).filter(|at| *at == 0 || letters[*at] != letters[at - 1]).map(|at| at as u16)
+}
+
+fn outside(id: &str, name: &Arc<str>, data: &everstate_kernel::Json, time: Time) -> Result<Event, String> {
+    let id = EventId::parse(id)?;
+    Ok(Event { id, name: name.clone(), data: data.clone(), sender: Sender::Client, time })
+}

@@ -1,0 +1,114 @@
+//! The heart of the matter: what exploration finds by looking local steps up, a node that runs through finds too.
+//!
+//! Both walk the same random way. At every step they offer the same choices, and what is seen of the cast is equal.
+
+use super::models;
+use crate::choice::Stage;
+use crate::locals::{Locals, Reader};
+use crate::play::Play;
+use crate::system::System;
+use crate::trace;
+use std::collections::BTreeSet;
+
+/// Timers that are set, replaced, cancelled and late; faults that are tried again; events that are deferred, refused,
+/// replied to and sent to nobody; instances that are created on the way.
+const MOTLEY: &str = "
+definitions:
+  - name: clerk
+    create: on-demand
+    retry: {attempts: 3, backoff: 1s}
+    context: {n: 0, told: [], late: 0}
+    initial: idle
+    states:
+      idle:
+        on:
+          work:
+            target: busy
+            actions:
+              - send: {to: 'clerk/${event.to}', event: help, data: {n: context.n}}
+              - send: {event: nudge, delay: 5s, id: nudge}
+          help: {actions: [{assign: {n: context.n + 1}}, {reply: {n: context.n}}, {send: {to: 'clerk/c', event: note}}]}
+          note: {actions: {assign: {n: (context.n + 1) % 3}}}
+      busy:
+        unhandled: defer
+        on:
+          reply.help: {actions: [{assign: {told: '[_event.sender]'}}, {cancel: nudge}]}
+          nudge: {target: idle, actions: {send: {to: 'nobody/1', event: x}}}
+          error.communication: {actions: {assign: {late: context.late + 1}}}
+          break: {actions: {assign: {n: 1 / (context.n - 1)}}}
+        after: {3s: {target: idle, actions: {send: {to: 'clerk/b', event: note, delay: 2s, id: later}}}}
+cast: {a: clerk/a, b: clerk/b, c: {is: clerk/c, start: false}}
+first:
+  - {from: x, to: a, event: work, data: {to: b}}
+  - {from: x, to: a, event: note}
+  - {from: y, to: b, event: work, data: {to: a}}
+  - {from: y, to: b, event: break}
+environment:
+  - {to: a, event: break, times: 2}
+  - {to: b, event: work, data: {to: c}, times: 2}
+links: [{from: a, to: b}, {from: b, to: '*', reorder: true}]
+faults: {losses: 1, duplicates: 2, clock_steps: 1, clock_step: 4s}
+";
+
+/// The numbers of a walk (SplitMix64).
+fn next(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed ^ (mixed >> 29)
+}
+
+fn walk(system: &System, seed: u64, steps: usize) {
+    let locals = Locals::new(system.definitions.clone(), system.clock, system.mailbox_max);
+    let (stage, first, _) = Stage::set(system, &locals).unwrap();
+    let (mut play, _) = Play::begin(system).unwrap();
+    let (mut scene, mut reader) = (first, Reader::new(&locals));
+    let (mut choices, mut chance) = (Vec::new(), seed);
+    for step in 0..steps {
+        let place = format!("seed {seed}, step {step}");
+        for (slot, seen) in stage.cast.iter().zip(play.seen()) {
+            assert_eq!(locals.cell(scene.cell(*slot)).seen, seen, "{place}, {}", locals.address(*slot));
+        }
+        stage.choices(&scene, &mut choices);
+        let name = |choice| trace::named(&stage, &scene, &[choice], &mut Reader::new(&locals)).remove(0);
+        let named: BTreeSet<String> = choices.iter().map(|choice| format!("{:?}", name(*choice))).collect();
+        let possible: BTreeSet<String> = play.possible().iter().map(|one| format!("{one:?}")).collect();
+        assert_eq!(named, possible, "{place}");
+        if choices.is_empty() {
+            return;
+        }
+        let choice = choices[(next(&mut chance) % choices.len() as u64) as usize];
+        let happening = name(choice);
+        let local = stage.take(&mut scene, choice, &mut reader);
+        let told = play.step(&happening).unwrap_or_else(|problem| panic!("{place}: {problem}"));
+        play.world().audit().unwrap();
+        let marks = local.iter().flat_map(|local| local.marks.iter());
+        let marks: BTreeSet<&str> = marks.map(|mark| trace::word(mark.kind)).collect();
+        let wrong: BTreeSet<&str> = told.wrong.iter().map(|(word, _)| *word).collect();
+        assert_eq!(marks, wrong, "{place}: {happening:?}");
+    }
+}
+
+#[test]
+fn exploration_and_a_node_that_runs_through_go_the_same_way() {
+    let texts = [
+        models::two_phase(3, true),
+        models::two_phase(3, false),
+        models::senders(4, true, true),
+        models::rock_paper_scissors(true),
+        models::hello(""),
+    ];
+    for text in &texts {
+        let system = System::parse(text).unwrap();
+        (0..10).for_each(|seed| walk(&system, seed, 60));
+    }
+    let motley = System::parse(MOTLEY).unwrap();
+    (0..200).for_each(|seed| walk(&motley, seed, 120));
+}
+
+#[test]
+fn so_they_do_when_machines_read_the_clock() {
+    let clocked = MOTLEY.replace("told: '[_event.sender]'", "told: '[string(now), string(_event.time)]'");
+    let system = System::parse(&clocked).unwrap();
+    assert!(system.clock);
+    (0..100).for_each(|seed| walk(&system, seed, 80));
+}

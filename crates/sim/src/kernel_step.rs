@@ -1,0 +1,284 @@
+//! One step of the production kernel on one instance, and what came of it.
+//!
+//! It refuses to know worlds and to decide anything. Its one invariant: what it reports is read off the records that
+//! the kernel wants committed.
+
+use crate::canonical;
+use crate::locals::{CellEntry, Due, LetterEntry, LocalStep, Locals, Mark, MarkKind, NOBODY, Origin, Slot};
+use crate::tables::{Kept, Tables};
+use everstate_kernel::{
+    Address, Answer, Definition, Errand, Event, EventId, Input, Json, Loaded, Node, Out, Outcome,
+    OutcomeRecord, Record, Refusal, Release, Sent, Serial, Status, Ticket, Time, TimerKey, version_order,
+};
+use std::sync::Arc;
+
+/// One try at a step. Tries with different salts have different positions, ids and seeds.
+pub(crate) struct Trial<'a> {
+    pub(crate) locals: &'a Locals,
+    pub(crate) slot: Slot,
+    pub(crate) kept: Option<Kept>,
+    pub(crate) dues: Vec<Time>,
+    pub(crate) now: Time,
+    pub(crate) salt: u64,
+}
+
+/// What came of a step.
+#[derive(Debug)]
+pub(crate) struct Came {
+    before: Option<Kept>,
+    dues: Vec<Time>,
+    after: Option<Kept>,
+    sent: Vec<Sent>,
+    marks: Vec<Mark>,
+    answer: Option<Answer>,
+}
+
+const SEED: u64 = 0x5eed;
+/// Positions begin here, so that new numbers differ from the small ones of canonical forms.
+const POSITION: u64 = 1 << 40;
+const TICKET: Ticket = Ticket(0);
+
+/// Starts an instance. A start that does not come about is told as text.
+pub(crate) fn start(trial: &Trial<'_>, data: &Json) -> Result<Came, String> {
+    let address = trial.locals.address(trial.slot);
+    let id = EventId::parse("start").expect("made of visible characters");
+    let input = Input::Start { ticket: TICKET, address, version: None, id, data: data.clone() };
+    let came = run(trial, input, Vec::new(), None).0;
+    match &came.answer {
+        Some(Answer::Refused(refusal)) => Err(refusal.to_string()),
+        _ => Ok(came),
+    }
+}
+
+/// Gives an instance an event.
+pub(crate) fn take(trial: &Trial<'_>, letter: &LetterEntry) -> Came {
+    let to = trial.locals.address(trial.slot);
+    let mut event = letter.event.clone();
+    if !trial.locals.clock {
+        event.time = trial.now;
+    }
+    let outside = |event: Event| Input::Event { ticket: TICKET, to: to.clone(), event };
+    match letter.origin {
+        Origin::Machine => {
+            event.id = match trial.salt {
+                0 => canonical::any_id(),
+                _ => EventId::parse("another").expect("made of visible characters"),
+            };
+            let number = Serial(letter.index + trial.salt * Serial::PER_TURN);
+            let sent = Sent { number, to: to.clone(), event, errand: Errand::Event };
+            run(trial, Input::Deliver(number, to.clone()), vec![sent], None).0
+        }
+        Origin::Environment => run(trial, outside(event), Vec::new(), None).0,
+        Origin::Script => {
+            let name = event.name.clone();
+            let mut came = run(trial, outside(event), Vec::new(), None).0;
+            came.marks.extend(refused_script(&came, &to, &name));
+            came
+        }
+        // What is remembered of the event is what its first coming left behind, whatever the instance did with it.
+        Origin::Again => {
+            let known = run(trial, outside(event.clone()), Vec::new(), None).1;
+            run(trial, outside(event), Vec::new(), known).0
+        }
+    }
+}
+
+fn refused_script(came: &Came, to: &Address, name: &str) -> Option<Mark> {
+    let why = match came.answer.as_ref()? {
+        Answer::Decided { outcome: Outcome::Rejected { reason, .. }, .. } => reason.to_string(),
+        Answer::Refused(Refusal::StartFaulted(_)) => return None,
+        Answer::Refused(refusal) => refusal.to_string(),
+        _ => return None,
+    };
+    let text = format!("{to} refused `{name}`: {why}");
+    Some(Mark { kind: MarkKind::Refusal, text })
+}
+
+/// Lets a timer or the retry of an instance be due.
+pub(crate) fn wake(trial: &Trial<'_>, place: u16) -> Came {
+    let address = trial.locals.address(trial.slot);
+    let due = trial.dues[usize::from(place)];
+    let timers = trial.kept.as_ref().map_or(&[][..], |kept| &kept.row.timers);
+    let generation = timers.get(usize::from(place)).map(|timer| timer.generation);
+    run(trial, Input::Due(TimerKey { due, address, generation }), Vec::new(), None).0
+}
+
+/// Makes the step, and tells what is remembered of an event from outside.
+fn run(
+    trial: &Trial<'_>,
+    input: Input,
+    outbox: Vec<Sent>,
+    known: Option<OutcomeRecord>,
+) -> (Came, Option<OutcomeRecord>) {
+    let address = trial.locals.address(trial.slot);
+    let mut node = Node::new(SEED + trial.salt);
+    node.restore(POSITION + 7 * trial.salt, outbox);
+    for (definition, source) in &trial.locals.definitions {
+        node.restore_definition(definition.clone(), source.clone());
+    }
+    let touches = node.touches(&input);
+    let mut tables = Tables::default();
+    if let Some(kept) = &trial.kept {
+        tables.instances.insert(address.clone(), Arc::new(kept.clone()));
+    }
+    let Loaded { instances, seats, .. } = tables.hydrate(&touches);
+    let outcomes = touches.ids.into_iter().map(|id| (id, known.clone())).collect();
+    node.hydrate(Loaded { instances, outcomes, seats });
+    let mut out = Out::default();
+    node.step(trial.now, input, &mut out);
+    tables.apply(&out.records);
+    let remembered = tables.outcomes.values().next().cloned();
+    let came = came(trial, &address, &tables, out);
+    (came, remembered)
+}
+
+fn came(trial: &Trial<'_>, address: &Address, tables: &Tables, out: Out) -> Came {
+    let (mut sent, mut marks) = (Vec::new(), Vec::new());
+    let attempts = trial.kept.as_ref().and_then(|kept| Some(kept.row.retry.as_ref()?.attempts));
+    for record in out.records {
+        match record {
+            Record::Sent(one) => sent.push(one),
+            Record::DeadLetter(letter) => {
+                let (name, to) = (&letter.event.name, &letter.to);
+                let (kind, text) = match &letter.outcome {
+                    Outcome::Failed { fault, .. } => {
+                        let place = if fault.place.is_empty() { "" } else { ", at " };
+                        let text =
+                            format!("{to} faulted over `{name}`: {}{place}{}", fault.message, fault.place);
+                        (MarkKind::Fault, text)
+                    }
+                    Outcome::Rejected { reason, .. } => {
+                        (MarkKind::DeadLetter, format!("nobody took `{name}` for {to}: {reason}"))
+                    }
+                    Outcome::Ok { .. } => (MarkKind::DeadLetter, format!("nobody took `{name}` for {to}")),
+                };
+                marks.push(Mark { kind, text });
+            }
+            Record::Row(row) => {
+                let retry = row.instance.retry.as_ref().filter(|retry| Some(retry.attempts) != attempts);
+                marks.extend(retry.map(|retry| {
+                    let text = format!("{address} faulted and tries again: {}", retry.fault.message);
+                    Mark { kind: MarkKind::Fault, text }
+                }));
+            }
+            _ => {}
+        }
+    }
+    let answer = out.releases.into_iter().find_map(|release| match release {
+        Release::Answer(_, answer) => Some(answer),
+        Release::Decided(..) => None,
+    });
+    if let Some(Answer::Refused(Refusal::StartFaulted(fault))) = &answer {
+        let text = format!("{address} faulted while it started: {}", fault.message);
+        marks.push(Mark { kind: MarkKind::Fault, text });
+    }
+    let after = tables.instances.get(address).map(|kept| Kept::clone(kept));
+    Came { before: trial.kept.clone(), dues: trial.dues.clone(), after, sent, marks, answer }
+}
+
+impl Came {
+    /// The same in numbers.
+    pub(crate) fn into_step(self, locals: &Locals, slot: Slot, now: Time) -> LocalStep {
+        let dues = self.after.as_ref().map_or_else(Vec::new, |after| self.dues_of(after, now));
+        let cell = match &self.after {
+            Some(after) => locals.cell_of(canonical::kept(after, locals.clock).0),
+            None => NOBODY,
+        };
+        let mut marks = self.marks.clone();
+        let is_event = |sent: &&Sent| matches!(sent.errand, Errand::Event | Errand::Answer(_));
+        let links = self.after.as_ref().is_some_and(|after| after.row.links.is_some());
+        if links || !self.sent.iter().all(|sent| is_event(&sent)) {
+            let text = format!(
+                "{} has children or watches another; what they are told is not explored, only simulated",
+                locals.address(slot)
+            );
+            marks.push(Mark { kind: MarkKind::Chance, text });
+        }
+        let sends = self.sent.iter().filter(is_event);
+        let sends = sends.map(|sent| {
+            (
+                locals.slot(&sent.to),
+                locals.letter_of(&sent.event, Origin::Machine, sent.number.0 % Serial::PER_TURN),
+            )
+        });
+        LocalStep { cell, sends: sends.collect(), dues: dues.into(), marks: marks.into() }
+    }
+
+    /// When each timer is due: as before when it was there before, which its small number tells.
+    fn dues_of(&self, after: &Kept, now: Time) -> Vec<Due> {
+        let before = self.before.as_ref().map_or(0, |before| before.row.timers.len());
+        let timers = after.row.timers.iter().map(|timer| match timer.generation.0 / Serial::PER_TURN {
+            old if old < before as u64 => Due::As(old as u16),
+            _ => Due::In(timer.due.0 - now.0),
+        });
+        let retried = self.before.as_ref().and_then(|before| before.row.retry.as_ref());
+        let retry = after.row.retry.as_ref().map(|retry| match retried {
+            Some(old) if old.attempts == retry.attempts && self.dues.last() == Some(&retry.due) => {
+                Due::As(before as u16)
+            }
+            _ => Due::In(retry.due.0 - now.0),
+        });
+        timers.chain(retry).collect()
+    }
+}
+
+/// The definition of that name and version, the greatest when none is given.
+pub(crate) fn definition_of<'a>(
+    definitions: &'a [(Arc<Definition>, Arc<str>)],
+    name: &str,
+    version: Option<&str>,
+) -> Option<&'a Arc<Definition>> {
+    let named = definitions.iter().map(|(definition, _)| definition).filter(|one| &*one.id.name == name);
+    match version {
+        Some(version) => named.clone().find(|one| &*one.id.version == version),
+        None => named.max_by(|a, b| version_order(&a.id.version, &b.id.version)),
+    }
+}
+
+/// Can nothing move it any more, though it has not ended?
+pub(crate) fn is_stuck(
+    definitions: &[(Arc<Definition>, Arc<str>)],
+    entry: &CellEntry,
+    address: &Address,
+) -> bool {
+    let Some(kept) = &entry.kept else { return false };
+    if entry.timers > 0 || !matches!(kept.row.status, Status::Active) {
+        return false;
+    }
+    waiting(definitions, kept, address)
+        .is_some_and(|waiting| waiting.accepts.is_empty() && waiting.guarded.is_empty())
+}
+
+/// Would it take an event of that name?
+pub(crate) fn accepts(
+    definitions: &[(Arc<Definition>, Arc<str>)],
+    entry: &CellEntry,
+    address: &Address,
+    name: &str,
+) -> bool {
+    let Some(kept) = &entry.kept else { return false };
+    let Some(waiting) = waiting(definitions, kept, address) else { return false };
+    let named = waiting.accepts.iter().chain(waiting.guarded.iter().map(|(name, _)| name));
+    named.into_iter().any(|known| matches(known, name))
+}
+
+fn waiting(
+    definitions: &[(Arc<Definition>, Arc<str>)],
+    kept: &Kept,
+    address: &Address,
+) -> Option<everstate_kernel::Waiting> {
+    let definition = definition_of(definitions, address.kind(), Some(&kept.row.version))?;
+    let state = definition.behaviour.decode(kept.row.state.as_slice()).ok()?;
+    Some(definition.behaviour.waiting(&state, address, Time(0)))
+}
+
+/// Does a name of an accepted event, `*` and prefixes included, take this one?
+fn matches(known: &str, name: &str) -> bool {
+    match known.strip_suffix('*').map(|prefix| prefix.trim_end_matches('.')) {
+        None => known == name,
+        Some("") => true,
+        Some(prefix) => {
+            name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        }
+    }
+}

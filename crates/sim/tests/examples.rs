@@ -1,0 +1,22 @@
+//! The systems in `examples/systems` are explored to the end, as their first lines say.
+
+#![allow(missing_docs)]
+
+use everstate_sim::{Cohort, System, explore};
+use std::path::Path;
+
+fn system(name: &str) -> System {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/systems");
+    let text = std::fs::read_to_string(folder.join(name)).unwrap();
+    let open = |path: &str| std::fs::read_to_string(folder.join(path)).map_err(|error| error.to_string());
+    let read = System::read(name, &text, &open);
+    read.system.unwrap_or_else(|| panic!("{:#?}", read.findings))
+}
+
+#[test]
+fn checkout() {
+    let report = explore(&system("checkout.system.yaml"));
+    assert_eq!(report.assert().worlds, 484);
+    let summary = Cohort { seed: 1, runs: 50, threads: 2 }.run(&system("checkout.system.yaml")).unwrap();
+    assert_eq!((summary.runs, summary.failed.len()), (50, 0));
+}
