@@ -44,13 +44,18 @@ fn environment() -> Result<PathBuf, String> {
     Ok(bin)
 }
 
+#[allow(clippy::print_stderr, reason = "whoever runs this shall see that nothing was tried")]
+fn skipped(problem: &str) {
+    eprintln!("SKIPPED: the clients could not be installed, so they were not tried:\n{problem}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Python and a package index; `cargo xtask statemachine-clients` runs it"]
 async fn python_and_grpcurl_are_served() {
     let bin = match environment() {
         Ok(bin) => bin,
         Err(problem) => {
-            eprintln!("SKIPPED: the clients could not be installed, so they were not tried:\n{problem}");
+            skipped(&problem);
             return;
         }
     };
