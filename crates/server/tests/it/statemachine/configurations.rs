@@ -115,7 +115,7 @@ async fn names_of_every_sort_can_be_used() {
     assert_eq!(machines.configure(one.clone()).await.expect("put").id, format!("{name}:2 beta"));
     let id = format!("{name}:2 beta");
     assert_eq!(machines.configurations("").await, [name]);
-    assert_eq!(machines.configurations(name).await, [id.clone()]);
+    assert_eq!(machines.configurations(name).await, std::slice::from_ref(&id));
     assert_eq!(machines.client.get_configuration(text(&id)).await.expect("there").into_owned(), one);
     let fsm = "a/b#1 ..\u{1F600}";
     machines.put(&id, fsm, "").await.expect("put");
