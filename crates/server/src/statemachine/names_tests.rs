@@ -1,3 +1,5 @@
+//! Any text becomes a name, and comes back.
+
 use super::*;
 use everstate_kernel::{Address, DefinitionId};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Configurations as definitions, and definitions as configurations.
+
 use super::*;
 use everstate_kernel::{DefinitionId, Time};
 use proptest::prelude::*;
