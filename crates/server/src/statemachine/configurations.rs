@@ -23,15 +23,16 @@ pub(super) async fn put(
 ) -> Result<PutResponse, ConnectError> {
     let configuration = owned(request);
     let invalid = |problem: String| invalid(format!("invalid configuration: {problem}"));
-    let (checked, problem) = crate::service::blocking(move || {
-        let problem = text::problem(&configuration);
-        (configuration, problem)
+    // A large one takes its time, and holds up no other call.
+    let (configuration, written) = crate::service::blocking(move || {
+        let written = match text::problem(&configuration) {
+            None => Ok(text::written(&configuration)),
+            Some(problem) => Err(problem),
+        };
+        (configuration, written)
     })
     .await?;
-    if let Some(problem) = problem {
-        return Err(invalid(problem));
-    }
-    let configuration = checked;
+    let source = written.map_err(invalid)?;
     let (kind, version) = (names::kind(&configuration.name), names::version(&configuration.version));
     DefinitionId::new(&kind, &version).map_err(|problem| invalid(short(&problem)))?;
     let id = format!("{}:{}", configuration.name, configuration.version);
@@ -45,9 +46,7 @@ pub(super) async fn put(
     if service.service.node.definitions().find(&kind, Some(&version)).is_some() {
         return Err(exists());
     }
-    let source = text::written(&configuration);
-    let put = definitions::put_text(&service.service, "configuration.yaml", &source).await;
-    match put {
+    match definitions::put_text(&service.service, "configuration.yaml", &source).await {
         Ok(put) if put.fresh => {}
         Ok(_) => return Err(exists()),
         Err(failure) if failure.code == Code::DefinitionExists => return Err(exists()),

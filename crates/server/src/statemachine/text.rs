@@ -9,7 +9,7 @@ use everstate_chart::{StateKind, TransitionSummary};
 use everstate_kernel::DefinitionRecord;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 /// What a definition says, as clients of this API see it.
@@ -97,27 +97,32 @@ pub(super) fn written(configuration: &Configuration) -> String {
         line(format_args!("      - {{guard: {}, target: {}}}", quoted(&guard), word(&name)));
     }
     line(format_args!("    exit: {{assign: {{history: \"[]\"}}}}"));
+    let ways = ways(configuration);
     for state in states {
-        let mut ways: Vec<(&str, Vec<&str>)> = Vec::new();
-        for transition in configuration.transitions.iter().filter(|one| one.from == *state) {
-            match ways.iter_mut().find(|(event, _)| *event == transition.event) {
-                Some((_, to)) => to.push(&transition.to),
-                None => ways.push((&transition.event, vec![&transition.to])),
-            }
-        }
         line(format_args!("  {}:", word(&names::state(state))));
-        if ways.is_empty() {
+        let Some(ways) = ways.get(state.as_str()) else {
             line(format_args!("    type: final"));
             continue;
-        }
+        };
         line(format_args!("    on:"));
         for (event, to) in ways {
-            // Of several the first counts; the others are in `meta` alone, since they can never fire.
-            let to = to.first().copied().unwrap_or_default();
             line(format_args!("      {}: {}", word(&names::event(event)), word(&names::state(to))));
         }
     }
     text
+}
+
+/// Events and where they lead, by state. Of several for one event the first counts; the others are in `meta` alone,
+/// since they can never fire.
+fn ways(configuration: &Configuration) -> HashMap<&str, Vec<(&str, &str)>> {
+    let mut seen = HashSet::new();
+    let mut ways: HashMap<&str, Vec<(&str, &str)>> = HashMap::new();
+    for one in &configuration.transitions {
+        if seen.insert((one.from.as_str(), one.event.as_str())) {
+            ways.entry(&one.from).or_default().push((&one.event, &one.to));
+        }
+    }
+    ways
 }
 
 /// What a definition says.

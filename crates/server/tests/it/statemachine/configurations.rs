@@ -132,3 +132,21 @@ async fn names_of_every_sort_can_be_used() {
     assert_eq!(machines.ids(name, Some("~fertig*")).await, [fsm, "x"]);
     machines.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_configuration_is_as_good_as_a_small_one() {
+    let machines = Machines::new().await;
+    let names: Vec<String> = (0..=3_000).map(|n| format!("s{n}")).collect();
+    let mut ways: Vec<[&str; 3]> = names.windows(2).map(|two| [&*two[0], &*two[1], "on"]).collect();
+    // One state with as many events.
+    let events: Vec<String> = (0..3_000).map(|n| format!("e{n}")).collect();
+    ways.extend(events.iter().map(|event| ["s0", "s1", event.as_str()]));
+    machines.configure(configuration("large", "v1", &ways)).await.expect("put");
+    let found = machines.client.get_configuration(text("large:v1")).await.expect("there").into_owned();
+    assert_eq!(found, configuration("large", "v1", &ways));
+    machines.put("large:v1", "first", "").await.expect("put");
+    machines.put("large:v1", "last", "s3000").await.expect("put");
+    assert_eq!(machines.sent("large", "first", "e2999").await.0, StatusCode::Ok);
+    assert_eq!(machines.ids("large", Some("s3000")).await, ["last"]);
+    machines.stop().await;
+}
