@@ -12,6 +12,8 @@ cargo xtask COMMAND
 
   test [ARGS]       every test of the workspace; ARGS go to `cargo test`
   ci                what has to pass before a change lands: fmt, clippy, tidy, deny, generated files, tests
+  statemachine-clients
+                    clients of go-statemachine that nobody here wrote, in Python and grpcurl, against a server
   tidy              dependency edges, words that pure crates may not use, sizes, dead links
   generate          writes the generated reference under docs/
   bench [NAME] [--smoke]
@@ -25,6 +27,7 @@ fn main() -> Result<()> {
     match args.first().map(String::as_str) {
         Some("test") => test(&rest),
         Some("ci") => ci(),
+        Some("statemachine-clients") => statemachine_clients(),
         Some("tidy") => tidy::check(),
         Some("generate") => generated::write(),
         Some("bench") => bench(&rest),
@@ -44,7 +47,7 @@ fn test(rest: &[&str]) -> Result<()> {
 
 fn ci() -> Result<()> {
     type Step = (&'static str, fn() -> Result<()>);
-    let steps: [Step; 6] = [
+    let steps: [Step; 7] = [
         ("fmt", || cargo(&["fmt", "--all", "--check"])),
         ("tidy", tidy::check),
         ("clippy", || {
@@ -53,6 +56,7 @@ fn ci() -> Result<()> {
         ("generated", generated::check),
         ("deny", deny),
         ("test", || test(&[])),
+        ("statemachine-clients", statemachine_clients),
     ];
     for (name, step) in steps {
         let started = std::time::Instant::now();
@@ -61,6 +65,12 @@ fn ci() -> Result<()> {
         eprintln!("== {name}: {:.0} s", started.elapsed().as_secs_f64());
     }
     Ok(())
+}
+
+/// Installs what it needs below target/, and says so where that cannot be had.
+fn statemachine_clients() -> Result<()> {
+    let test = ["test", "--locked", "--package", "everstate-server", "--test", "foreign_clients"];
+    cargo(&[&test[..], &["--", "--ignored", "--nocapture"]].concat())
 }
 
 /// Licences and sources of everything that is depended upon, where `cargo deny` is installed: building it takes

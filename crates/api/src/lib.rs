@@ -5,17 +5,22 @@
 //!
 //! Its one invariant: what was released keeps its number, name and meaning; there are only additions.
 
-/// The generated code of package `everstate.v1`.
-pub mod v1 {
-    pub use generated::everstate::v1::*;
-
-    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
-    mod generated {
-        connectrpc::include_generated!("everstate.rs");
-    }
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
+mod generated {
+    connectrpc::include_generated!("generated.rs");
 }
 
-/// The descriptors of `everstate.v1` and all it imports, for reflection.
+/// The generated code of package `everstate.v1`.
+pub mod v1 {
+    pub use super::generated::everstate::v1::*;
+}
+
+/// The generated code of package `statemachine.v1beta`, which clients of go-statemachine speak.
+pub mod v1beta {
+    pub use super::generated::statemachine::v1beta::*;
+}
+
+/// The descriptors of both packages and all they import, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 mod code;

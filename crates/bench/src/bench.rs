@@ -6,6 +6,7 @@ mod api;
 mod chart;
 mod growth;
 mod hot;
+mod statemachine;
 mod turns;
 
 use crate::report::Section;
@@ -30,6 +31,11 @@ pub(crate) const BENCHES: &[Bench] = &[
     },
     Bench { name: "api", about: "events over loopback, beside an empty call and Restate", run: api::run },
     Bench { name: "hot", about: "one instance that gets all events", run: hot::run },
+    Bench {
+        name: "statemachine",
+        about: "events as clients of go-statemachine send them",
+        run: statemachine::run,
+    },
     Bench { name: "growth", about: "what more instances cost", run: growth::run },
 ];
 

@@ -46,9 +46,14 @@ impl Served {
         Ok(served)
     }
 
+    /// A connection to it.
+    pub(crate) async fn connection(&self) -> Result<Connection> {
+        Connection::open(self.port).await
+    }
+
     /// Someone with a connection of his own who makes that call.
     pub(crate) async fn caller(&self, call: Call, among: Among) -> Result<Caller> {
-        Ok(Caller { connection: Connection::open(self.port).await?, call, among, next: among.first })
+        Ok(Caller { connection: self.connection().await?, call, among, next: among.first })
     }
 }
 

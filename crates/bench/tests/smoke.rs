@@ -15,6 +15,7 @@ fn every_bench_runs() {
         "### Durable turns",
         "### Through the API",
         "### One hot instance",
+        "### As go-statemachine's clients send",
         "### Growth",
     ] {
         assert!(told.contains(title), "{title} is missing in:\n{told}");

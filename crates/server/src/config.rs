@@ -17,6 +17,8 @@ use std::time::Duration;
 pub struct Config {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where it listens for clients of go-statemachine alone, beside `listen`, which they can use as well.
+    pub statemachine_listen: Option<SocketAddr>,
     /// The folder of the store.
     pub data: PathBuf,
     /// What keeps the instances.
@@ -116,6 +118,12 @@ pub struct ConfigError(String);
 /// Every setting.
 pub const SETTINGS: &[Setting] = &[
     setting("listen", "HOST:PORT", Some("127.0.0.1:7400"), "where to listen; port 0 takes a free one"),
+    setting(
+        "statemachine-listen",
+        "HOST:PORT",
+        None,
+        "where to listen for clients of go-statemachine alone, whose own port is 7398",
+    ),
     setting(
         "data",
         "FOLDER",
@@ -239,6 +247,9 @@ impl Config {
         let read = Reading(given);
         let config = Config {
             listen: read.with("listen", listen)?,
+            statemachine_listen: read.with("statemachine-listen", |text| {
+                if text.is_empty() { Ok(None) } else { listen(text).map(Some) }
+            })?,
             data: PathBuf::from(read.text("data")),
             engine: read.with("engine", |text| match text {
                 "embedded" => Ok(Engine::Embedded),
@@ -276,7 +287,10 @@ impl Config {
     /// word. TLS alone would hide the talk from others but let anybody talk.
     fn check_exposure(&self) -> Result<(), ConfigError> {
         let guarded = self.tokens.is_some() || self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
-        if self.listen.ip().is_loopback() || self.insecure || (guarded && self.tls.is_some()) {
+        let addresses = [Some(self.listen), self.statemachine_listen];
+        let exposed = addresses.into_iter().flatten().find(|address| !address.ip().is_loopback());
+        let Some(exposed) = exposed else { return Ok(()) };
+        if self.insecure || (guarded && self.tls.is_some()) {
             return Ok(());
         }
         let lacking = match (&self.tls, guarded) {
@@ -285,8 +299,7 @@ impl Config {
             (None, false) => "everybody could reach it; give --tls-cert, --tls-key and --tokens",
         };
         Err(ConfigError(format!(
-            "listening on {}, beyond this machine, is refused: {lacking}, or say --insecure",
-            self.listen
+            "listening on {exposed}, beyond this machine, is refused: {lacking}, or say --insecure"
         )))
     }
 }

@@ -120,3 +120,16 @@ fn every_setting_has_words_and_a_variable() {
         }
     }
 }
+
+#[test]
+fn the_second_port_is_as_guarded_as_the_first() {
+    assert_eq!(Config::resolve(&Given::default(), Vec::new()).expect("good").statemachine_listen, None);
+    let near = flags(&[("statemachine-listen", "localhost:7398")]);
+    let config = Config::resolve(&near, Vec::new()).expect("good");
+    assert_eq!(
+        config.statemachine_listen.map(|address| address.to_string()).as_deref(),
+        Some("127.0.0.1:7398")
+    );
+    let problem = problem(&flags(&[("statemachine-listen", "0.0.0.0:7398")]));
+    assert!(problem.contains("0.0.0.0:7398") && problem.contains("--insecure"), "{problem}");
+}

@@ -1,4 +1,4 @@
-//! What is where on the port: the service for every protocol, health, reflection, metrics.
+//! What is where on a port: the services for every protocol, health, reflection, metrics.
 //!
 //! It refuses to know connections. Its one invariant: without a known token only health is told.
 
@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::metrics;
 use crate::service::Service;
+use crate::statemachine::Statemachine;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -17,7 +18,7 @@ use axum::routing::get;
 use connectrpc::{CompressionPolicy, ConnectError, ConnectRpcService, Limits};
 use connectrpc_health::StaticChecker;
 use connectrpc_reflection::Reflector;
-use everstate_api::{DESCRIPTORS, v1};
+use everstate_api::{DESCRIPTORS, v1, v1beta};
 use everstate_runtime::Handle;
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -26,17 +27,36 @@ use tower_http::catch_panic::CatchPanicLayer;
 /// ten thousand events, each with its data in small values.
 const ELEMENTS_BYTES_MAX: usize = 128 << 20;
 
-/// Everything on the port. The checker is for telling, at the end, that this server is going.
+/// What a port answers beside health, reflection and metrics.
+pub(crate) enum Offer {
+    /// Both services.
+    Everything(Arc<Service>, Arc<Statemachine>),
+    /// That of go-statemachine's clients alone.
+    Statemachine(Arc<Service>, Arc<Statemachine>),
+}
+
+/// Everything on a port. The checker is for telling, at the end, that this server is going.
 pub(crate) fn app(
-    service: Arc<Service>,
+    offer: Offer,
     tokens: Arc<Tokens>,
     config: &Config,
 ) -> Result<(Router, Arc<StaticChecker>), String> {
-    let node = service.node.clone();
-    let rpc = connectrpc::Router::new().add_service(service);
-    let (rpc, health) = connectrpc_health::install_static(rpc, [v1::EVERSTATE_SERVICE_NAME]);
     let reflector = Reflector::from_descriptor_set_bytes(DESCRIPTORS)
         .map_err(|error| format!("the wire's descriptors do not load: {error}"))?;
+    let rpc = connectrpc::Router::new();
+    let (rpc, node, names) = match offer {
+        Offer::Everything(service, statemachine) => {
+            let node = service.node.clone();
+            let names = vec![v1::EVERSTATE_SERVICE_NAME, v1beta::STATEMACHINE_SERVICE_SERVICE_NAME];
+            (rpc.add_service(service).add_service(statemachine), node, names)
+        }
+        Offer::Statemachine(service, statemachine) => {
+            let names = vec![v1beta::STATEMACHINE_SERVICE_SERVICE_NAME];
+            (rpc.add_service(statemachine), service.node.clone(), names)
+        }
+    };
+    let reflector = reflector.with_services(names.clone());
+    let (rpc, health) = connectrpc_health::install_static(rpc, names);
     let rpc = connectrpc_reflection::install(rpc, reflector);
     let limits = Limits::default()
         .with_max_request_body_size(config.request_bytes_max)

@@ -25,6 +25,7 @@ mod metrics;
 mod operations;
 mod serve;
 mod service;
+mod statemachine;
 mod tls;
 
 pub use config::{Config, ConfigError, Engine, Given, LogFormat, SETTINGS, Setting};

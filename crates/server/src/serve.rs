@@ -6,7 +6,9 @@ use crate::auth::Tokens;
 use crate::catalogue::Catalogue;
 use crate::config::{Config, Engine};
 use crate::export::{self, Exported};
+use crate::http::Offer;
 use crate::service::{self, Service};
+use crate::statemachine::Statemachine;
 use crate::{definitions, http, listen, tls};
 use connectrpc_health::StaticChecker;
 use everstate_runtime::{Options, Runtime, StartError};
@@ -15,6 +17,7 @@ use futures::future::BoxFuture;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -22,11 +25,12 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    statemachine_address: Option<SocketAddr>,
     secure: bool,
     put: Vec<Put>,
     stopping: watch::Sender<bool>,
-    connections: JoinHandle<()>,
-    health: Arc<StaticCheckerDebug>,
+    /// Those of each port.
+    doors: Vec<Door>,
     runtime: Runtime,
 }
 
@@ -67,6 +71,13 @@ pub enum ServeError {
     /// What never happens, with its reason.
     #[error("{0}")]
     Internal(String),
+}
+
+/// A port that is listened on.
+#[derive(Debug)]
+struct Door {
+    connections: JoinHandle<()>,
+    health: StaticCheckerDebug,
 }
 
 /// The checker has no words for itself.
@@ -129,8 +140,11 @@ impl Server {
         let tls = config.tls.as_ref().map(tls::server_config).transpose().map_err(ServeError::Credentials)?;
         let tokens =
             config.tokens.as_deref().map(Tokens::load).transpose().map_err(ServeError::Credentials)?;
-        let listener = listen::bind(config.listen).await.map_err(ServeError::Listen)?;
-        let address = listener.local_addr().map_err(|error| ServeError::Listen(error.to_string()))?;
+        let (listener, address) = bind(config.listen).await?;
+        let statemachine_listener = match config.statemachine_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
         let (runtime, exported) = {
             let config = config.clone();
             service::blocking(move || node(&config))
@@ -147,20 +161,30 @@ impl Server {
             exported,
         });
         let put = put_all(&service, &config.definitions).await?;
-        let (app, health) = http::app(service, Arc::new(tokens.unwrap_or_default()), &config)
-            .map_err(ServeError::Internal)?;
+        let tokens = Arc::new(tokens.unwrap_or_default());
         let secure = tls.is_some();
-        let connections = tokio::spawn(async move {
-            listen::serve(listener, app, tls, &config, service::stopped(stopped)).await
-        });
+        let statemachine = Arc::new(Statemachine::new(service.clone(), secure));
+        let mut doors = Vec::new();
+        let statemachine_address = statemachine_listener.as_ref().map(|(_, address)| *address);
+        if let Some((listener, address)) = statemachine_listener {
+            let offer = Offer::Statemachine(service.clone(), statemachine.clone());
+            doors.push(Door::open(listener, offer, &tokens, &tls, &config, &stopped)?);
+            tracing::info!(%address, secure, "listening for clients of go-statemachine");
+        }
+        let offer = Offer::Everything(service, statemachine);
+        doors.push(Door::open(listener, offer, &tokens, &tls, &config, &stopped)?);
         tracing::info!(%address, secure, "listening");
-        let health = Arc::new(StaticCheckerDebug(health));
-        Ok(Server { address, secure, put, stopping, connections, health, runtime })
+        Ok(Server { address, statemachine_address, secure, put, stopping, doors, runtime })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for clients of go-statemachine alone, if it does.
+    pub fn statemachine_address(&self) -> Option<SocketAddr> {
+        self.statemachine_address
     }
 
     /// Where it is reached.
@@ -179,11 +203,15 @@ impl Server {
     }
 
     async fn end(self) -> Result<(), ServeError> {
-        self.health.0.shutdown();
+        for door in &self.doors {
+            door.health.0.shutdown();
+        }
         // Nobody listening means that all connections are gone already.
         let _ = self.stopping.send(true);
-        if let Err(error) = self.connections.await {
-            tracing::error!(%error, "the listener panicked");
+        for door in self.doors {
+            if let Err(error) = door.connections.await {
+                tracing::error!(%error, "the listener panicked");
+            }
         }
         let runtime = self.runtime;
         service::blocking(move || runtime.stop())
@@ -191,6 +219,32 @@ impl Server {
             .map_err(|failure| ServeError::Internal(failure.message))??;
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// A listener and where it is.
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let listener = listen::bind(address).await.map_err(ServeError::Listen)?;
+    let address = listener.local_addr().map_err(|error| ServeError::Listen(error.to_string()))?;
+    Ok((listener, address))
+}
+
+impl Door {
+    /// Takes connections in until the server is told to stop.
+    fn open(
+        listener: TcpListener,
+        offer: Offer,
+        tokens: &Arc<Tokens>,
+        tls: &Option<rustls::ServerConfig>,
+        config: &Config,
+        stopped: &watch::Receiver<bool>,
+    ) -> Result<Door, ServeError> {
+        let (app, health) = http::app(offer, tokens.clone(), config).map_err(ServeError::Internal)?;
+        let (config, tls, stopped) = (config.clone(), tls.clone(), stopped.clone());
+        let connections = tokio::spawn(async move {
+            listen::serve(listener, app, tls, &config, service::stopped(stopped)).await
+        });
+        Ok(Door { connections, health: StaticCheckerDebug(health) })
     }
 }
 

@@ -4,4 +4,5 @@ mod bad_input;
 mod following;
 mod methods;
 mod serving;
+mod statemachine;
 mod world;
