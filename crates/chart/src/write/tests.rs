@@ -233,17 +233,26 @@ fn losses_are_named() {
     definition("machine.scxml", &written.text);
 }
 
+/// Around a state that a history remembers, the recommendation enters states again that were not left. Documents in
+/// SCXML do so, native ones do not.
+fn enters_twice(log: &str) -> bool {
+    let mut inside = std::collections::BTreeSet::new();
+    log.split(['|', '\n']).map(str::trim).any(|word| match (word.strip_prefix('+'), word.strip_prefix('-')) {
+        (Some(state), _) => !inside.insert(state),
+        (_, Some(state)) => {
+            inside.remove(state);
+            false
+        }
+        _ => false,
+    })
+}
+
 #[test]
 fn random_charts_do_the_same_in_scxml() {
     let mut compared = 0;
     for seed in 0..400 {
         let text = crate::property_tests::random_definition(seed);
         let text = text.replace("after: {5m: {actions: {log: t}}}, ", "");
-        // Around a state that a history remembers, the recommendation enters states again that were not left. Documents
-        // in SCXML do so, native ones do not.
-        if text.contains("history:") {
-            continue;
-        }
         let Some(native) = read("random.yaml", &text).definition else { continue };
         let written = write(&native, Notation::Scxml);
         let scxml = definition("random.scxml", &written.text);
@@ -251,12 +260,15 @@ fn random_charts_do_the_same_in_scxml() {
         if written.losses.len() > 1 {
             continue;
         }
-        compared += 1;
         let events: Vec<String> = (0..20).map(|at| format!("e{}", (seed * 7 + at * at * 3) % 4)).collect();
         let (one, other) = (
             crate::harness::run(&text, &events.join("\n")),
             crate::harness::run(&written.text, &events.join("\n")),
         );
+        if enters_twice(&other) {
+            continue;
+        }
+        compared += 1;
         assert_eq!(one, other, "{text}\n{}", written.text);
         // And back again.
         let again = write(&scxml, Notation::Yaml);
