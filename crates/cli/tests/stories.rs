@@ -342,3 +342,45 @@ fn why_and_status_tell() {
     assert_eq!(never.code, 1);
     assert!(never.err.contains("orders/1 was not in shipped within 10ms"), "{never:#?}");
 }
+
+#[test]
+fn a_supervisor_restarts_a_child_and_remembers_it_beyond_a_power_cut() {
+    let folder = folder();
+    let server = Server::start(folder.path());
+    let example = |name: &str| format!("{}/../../examples/{name}", env!("CARGO_MANIFEST_DIR"));
+    server.run(&["put", &example("door.yaml"), &example("house.yaml")]).ok();
+    server.run(&["start", "house", "1"]).ok();
+    server.run(&["await", "house/1", "--in", "watching", "--timeout", "30s"]).ok();
+    let tree = server.run(&["tree", "house/1"]).ok();
+    assert_eq!(
+        tree.out,
+        "house/1  watching\n├─ front  door/front  closed.unlocked\n└─ back  door/back  closed.unlocked\n"
+    );
+    assert_eq!(server.json(&["get", "door/front"])["parent"], "house/1");
+
+    server.run(&["stop", "door/front"]).ok();
+    let restarted = "context.restarts == 1 && context.children.all(c, c.state == 'up')";
+    server.run(&["await", "house/1", "--where", restarted, "--timeout", "30s"]).ok();
+    let before = server.json(&["restarts", "house/1"]);
+    assert_eq!(before["children"][0]["restarts"], 1);
+    assert_eq!(before["children"][0]["reason"], "stopped: an operator stopped it");
+    assert_eq!(server.json(&["get", "door/front"])["incarnation"], 2);
+
+    let address = server.kill();
+    let server = Server::start_on(folder.path(), &address);
+    assert_eq!(server.json(&["restarts", "house/1"]), before);
+    assert_eq!(server.json(&["tree", "house/1"])["children"].as_array().unwrap().len(), 2);
+    let whole = server.json(&["restart", "door/back", "--from", "last-good"]);
+    assert_eq!((&whole["status"], &whole["incarnation"]), (&json!("active"), &json!(2)));
+    assert_eq!(server.run(&["restarts", "door/back"]).code, 1);
+
+    // With the house everything in it ends, and its history stays.
+    server.run(&["stop", "house/1", "--kill"]).ok();
+    // It never holds, so this waits for the end.
+    let ended = server.run(&["await", "door/back", "--where", "false", "--timeout", "30s"]);
+    assert_eq!(ended.code, 1);
+    assert!(ended.err.contains("door/back has reached its end"), "{ended:?}");
+    assert_eq!(server.json(&["get", "door/back"])["status"], "stopped");
+    assert_eq!(server.json(&["get", "house/1"])["status"], "stopped");
+    assert_eq!(server.stop(), 0);
+}

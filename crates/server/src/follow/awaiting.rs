@@ -160,6 +160,8 @@ fn standing(service: &Service, row: &Instance, condition: &Condition) -> Result<
                 .unwrap_or_default();
             Ok(match holds(expression, row, &data, service.now()) {
                 Ok(true) => Standing::Met,
+                // Only turns change what it is, and there will be none.
+                Ok(false) | Err(_) if ended => Standing::Never,
                 Ok(false) => Standing::NotYet(here()),
                 // A field may come to be there later.
                 Err(why) => Standing::NotYet(format!("{}, and the expression has no value: {why}", here())),
