@@ -357,6 +357,8 @@ fn a_supervisor_restarts_a_child_and_remembers_it_beyond_a_power_cut() {
         "house/1  watching\n├─ front  door/front  closed.unlocked\n└─ back  door/back  closed.unlocked\n"
     );
     assert_eq!(server.json(&["get", "door/front"])["parent"], "house/1");
+    // One without children is a tree, too.
+    assert_eq!(server.run(&["tree", "door/front"]).ok().out, "door/front  closed.unlocked\n");
 
     server.run(&["stop", "door/front"]).ok();
     let restarted = "context.restarts == 1 && context.children.all(c, c.state == 'up')";

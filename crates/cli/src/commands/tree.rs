@@ -48,14 +48,15 @@ impl Tree {
 
 /// Asks level by level, so that what is cut is the deepest.
 async fn grown(client: &Client, root: api::Instance) -> Result<Node, Failure> {
-    let mut seen =
-        vec![(None, node(&api::Child { address: root.address.clone(), ..Default::default() }, Some(root)))];
+    let itself = api::Child { address: root.address.clone(), ..Default::default() };
+    let mut nodes = vec![node(&itself, Some(root))];
+    let mut parents = vec![0];
     let mut at = 0;
-    while at < seen.len() {
-        let children = seen[at].1.instance.as_ref().map(|one| one.children.clone()).unwrap_or_default();
+    while at < nodes.len() {
+        let children = nodes[at].instance.as_ref().map(|one| one.children.clone()).unwrap_or_default();
         for child in children {
-            if seen.len() >= SHOWN_MAX {
-                seen[at].1.cut = true;
+            if nodes.len() >= SHOWN_MAX {
+                nodes[at].cut = true;
                 break;
             }
             let instance = match client.instance(&child.address).await {
@@ -63,19 +64,17 @@ async fn grown(client: &Client, root: api::Instance) -> Result<Node, Failure> {
                 Err(error) if unknown(&error) => None,
                 Err(error) => return Err(error.into()),
             };
-            seen.push((Some(at), node(&child, instance)));
+            nodes.push(node(&child, instance));
+            parents.push(at);
         }
         at += 1;
     }
     // Every one comes after its parent, so from the back each is whole when it is put into its parent.
-    while let Some((Some(parent), node)) = seen.pop() {
-        seen[parent].1.children.insert(0, node);
-        if seen.len() == 1 {
-            break;
-        }
+    for at in (1..nodes.len()).rev() {
+        let child = nodes.remove(at);
+        nodes[parents[at]].children.insert(0, child);
     }
-    let (_, root) = seen.swap_remove(0);
-    Ok(root)
+    Ok(nodes.remove(0))
 }
 
 fn unknown(error: &ClientError) -> bool {
