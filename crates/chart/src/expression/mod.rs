@@ -34,6 +34,7 @@ mod conformance_tests;
 mod tests;
 
 pub use names::{Names, ObjectType, Type};
+pub(crate) use parser::RESERVED;
 
 use crate::value::Value;
 use everstate_kernel::Address;

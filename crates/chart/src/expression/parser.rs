@@ -17,7 +17,7 @@ use std::sync::Arc;
 const NESTING_MAX: usize = 100;
 
 /// Words that the language keeps for later.
-const RESERVED: [&str; 17] = [
+pub(crate) const RESERVED: [&str; 17] = [
     "as",
     "break",
     "const",

@@ -5,36 +5,13 @@
 
 use super::{Element, Reader, attribute_span};
 use crate::code::{Code, Guard, Location, Part, Template};
-use crate::expression::{Expression, ExpressionError};
+use crate::expression::{Expression, ExpressionError, RESERVED};
 use crate::finding;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Words that are no names of variables: they are CEL's own, or it keeps them for later.
-const RESERVED: [&str; 22] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-    "this",
-];
+/// Words that are no names of variables either, besides those that CEL keeps for later.
+const TAKEN: [&str; 5] = ["true", "false", "null", "in", "this"];
 
 impl Reader<'_> {
     /// The expression in an attribute.
@@ -116,7 +93,7 @@ impl Reader<'_> {
         let wrong = || format!("{text:?} is no place in the data");
         let trimmed = text.trim();
         let (root, mut rest) = identifier(trimmed).ok_or_else(wrong)?;
-        if RESERVED.contains(&root) {
+        if TAKEN.contains(&root) || RESERVED.contains(&root) {
             return Err(wrong());
         }
         let root = Arc::from(root);
