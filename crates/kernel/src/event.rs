@@ -142,6 +142,9 @@ impl Event {
 /// What the name of a reply to a sending instance begins with; the name of the event replied to follows.
 pub(crate) const REPLY_PREFIX: &str = "reply.";
 
+/// The event by which whoever holds a session acts through it.
+pub const SESSION_ACT: &str = "session.act";
+
 /// Who sent an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sender {

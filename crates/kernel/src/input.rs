@@ -66,6 +66,14 @@ pub enum Input {
         /// At once, without asking its behaviour?
         kill: bool,
     },
+    /// A session is silent: whoever held it was not heard from in time. It ends at once, and its counterparts are told
+    /// that it is silent.
+    Silence {
+        /// Who waits.
+        ticket: Ticket,
+        /// Which.
+        address: Address,
+    },
     /// An operator restarts an instance: one that is parked, has ended, or is wedged.
     Restart {
         /// Who waits.

@@ -19,6 +19,7 @@ pub mod limits;
 mod link;
 mod node;
 mod record;
+mod session;
 pub mod space;
 mod supervisor;
 mod time;
@@ -26,7 +27,7 @@ mod time;
 pub use address::{Address, AddressError};
 pub use behaviour::{Behaviour, Description, Effect, Fault, FaultCode, Handled, Next, State, Turn, Waiting};
 pub use definition::{Create, Definition, DefinitionId, Durability, Policy, Retry, version_order};
-pub use event::{Event, EventId, Outcome, Rejection, Sender};
+pub use event::{Event, EventId, Outcome, Rejection, SESSION_ACT, Sender};
 pub use input::{
     Answer, Deadline, DeadlineReason, Input, Loaded, Out, Refusal, Release, Stored, Ticket, Touches,
 };

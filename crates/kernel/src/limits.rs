@@ -65,6 +65,9 @@ pub const SPACE_DEPTH_MAX: usize = 16;
 /// end each space gets an errand, so it bounds a step too.
 pub const HELD_MAX: usize = 256;
 
+/// Acts in one turn of a session. They are effects of that turn, which may have [`EFFECTS_MAX`].
+pub const SESSION_ACTS_MAX: usize = 256;
+
 /// Counterparts or receivers that a space names in one answer; whoever wants more asks with a narrower pattern.
 pub const SPACE_ANSWER_MAX: usize = 1_000;
 

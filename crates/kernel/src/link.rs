@@ -126,6 +126,8 @@ pub enum Exit {
     GaveUp,
     /// An operator deleted it.
     Deleted,
+    /// It is a session from which nothing was heard any more.
+    Silent,
 }
 
 impl Exit {
@@ -136,6 +138,7 @@ impl Exit {
             Exit::Stopped => "stopped",
             Exit::GaveUp => "gave-up",
             Exit::Deleted => "deleted",
+            Exit::Silent => "silent",
         }
     }
 }

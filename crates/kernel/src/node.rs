@@ -17,13 +17,14 @@ mod turn;
 mod window;
 
 pub use audit::Violation;
-pub(crate) use ties::check_child_name;
+pub(crate) use ties::{check_child_name, check_end_of_name};
 
-use crate::address::{Address, SPACE_KIND};
+use crate::address::{Address, SESSION_KIND, SPACE_KIND};
 use crate::definition::{Definition, DefinitionId, Durability, version_order};
 use crate::event::EventId;
 use crate::input::{Answer, Deadline, DeadlineReason, Input, Loaded, Out, Refusal, Release, Ticket, Touches};
 use crate::limits::{OUTBOX_MAX, TIMER_WINDOW_MAX};
+use crate::link::Exit;
 use crate::record::{DefinitionRecord, OutcomeRecord, Record, SeatRecord, Sent, Serial, TimerKey};
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use foldhash::fast::FixedState;
 use indexmap::IndexMap;
+use lifecycle::Ending;
 use residents::Residents;
 use window::Window;
 
@@ -79,11 +81,12 @@ pub struct Node {
 impl Node {
     /// A node without any instance. `seed` feeds the seeds of turns, and the tables against chosen collisions.
     pub fn new(seed: u64) -> Node {
-        let built_in = Arc::new(crate::space::definition());
-        let name = built_in.id.name.clone();
-        let put = Put { definition: built_in, source: Arc::from("") };
+        let built_in = [crate::space::definition(), crate::session::definition()].map(|definition| {
+            let name = definition.id.name.clone();
+            (name, Vec::from([Put { definition: Arc::new(definition), source: Arc::from("") }]))
+        });
         Node {
-            definitions: BTreeMap::from([(name, Vec::from([put]))]),
+            definitions: BTreeMap::from(built_in),
             definitions_fresh: Vec::new(),
             residents: Residents::new(seed),
             outcomes: IndexMap::with_hasher(FixedState::with_seed(seed)),
@@ -179,7 +182,14 @@ impl Node {
             }
             Input::Event { ticket, to, event } => self.arrive(ticket, to, event, out),
             Input::Delete { ticket, address } => self.delete(ticket, &address, out),
-            Input::Stop { ticket, address, kill } => self.stop_by_operator(ticket, &address, kill, out),
+            Input::Stop { ticket, address, kill } => {
+                let reason = "an operator stopped it";
+                self.stop_from_outside(ticket, &address, Ending { kill, reason, exit: None }, out);
+            }
+            Input::Silence { ticket, address } => {
+                let (reason, exit) = ("nothing was heard from it any more", Some(Exit::Silent));
+                self.stop_from_outside(ticket, &address, Ending { kill: true, reason, exit }, out);
+            }
             Input::Restart { ticket, address, from } => self.restart_by_operator(ticket, &address, from, out),
             Input::RetryDeadLetter { ticket, letter } => self.retry_dead_letter(ticket, letter, out),
             Input::DiscardDeadLetter { ticket, letter } => {
@@ -271,7 +281,9 @@ impl Node {
         let answer = match versions.iter().find(|put| put.definition.id == definition.id) {
             Some(put) if put.source == source => Answer::Put { fresh: false },
             Some(_) => Answer::Refused(Refusal::DefinitionExists(definition.id.clone())),
-            None if (&*definition.id.name == SPACE_KIND) != definition.behaviour.is_space() => {
+            None if &*definition.id.name == SESSION_KIND
+                || (&*definition.id.name == SPACE_KIND) != definition.behaviour.is_space() =>
+            {
                 Answer::Refused(Refusal::BuiltIn(definition.id.name.clone()))
             }
             None => {
@@ -302,9 +314,10 @@ impl Input {
             Input::Define { .. } | Input::DiscardDeadLetter { .. } | Input::Refill { .. } => (None, None),
             Input::Start { address, id, .. } => (Some(address), Some(id)),
             Input::Event { to, event, .. } => (Some(to), Some(&event.id)),
-            Input::Delete { address, .. } | Input::Stop { address, .. } | Input::Restart { address, .. } => {
-                (Some(address), None)
-            }
+            Input::Delete { address, .. }
+            | Input::Stop { address, .. }
+            | Input::Silence { address, .. }
+            | Input::Restart { address, .. } => (Some(address), None),
             Input::RetryDeadLetter { letter, .. } => (Some(&letter.to), None),
             Input::Deliver(_, to) => (Some(to), None),
             Input::Due(key) => (Some(&key.address), None),

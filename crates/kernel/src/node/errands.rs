@@ -20,7 +20,7 @@
 
 use super::Node;
 use super::delivery::{new_instance, nobody};
-use super::lifecycle::Wish;
+use super::lifecycle::{Ending, Wish};
 use super::numbers::FAILURE_OFFSET;
 use super::residents::Live;
 use super::ties::watched;
@@ -211,7 +211,7 @@ impl Node {
         }
         let wish = Wish { by: Some(from.clone()), id: event.id, source: Source::Outbox(number) };
         let reason = if kill { "its parent killed it" } else { "its parent stopped it" };
-        self.stop(&to, wish, kill, reason, out);
+        self.stop(&to, wish, Ending { kill, reason, exit: None }, out);
     }
 
     fn orphan_child(
@@ -240,7 +240,8 @@ impl Node {
             return self.changed(number, &to, out);
         }
         let wish = Wish { by: Some(from.clone()), id: event.id, source: Source::Outbox(number) };
-        self.stop(&to, wish, false, "its parent is no more", out);
+        let how = Ending { kill: false, reason: "its parent is no more", exit: None };
+        self.stop(&to, wish, how, out);
     }
 
     /// A parent is told of a child. What it means for the link is true at once; the behaviour may come to it later.

@@ -23,7 +23,7 @@ use crate::definition::Definition;
 use crate::event::{Event, EventId, Outcome, Rejection, Sender};
 use crate::input::{Answer, Out, Refusal, Release, Ticket};
 use crate::json::Json;
-use crate::link::{News, Parent, Parked, RestartFrom};
+use crate::link::{Exit, News, Parent, Parked, RestartFrom};
 use crate::record::{Cause, Instance, Kept, Labels, Serial, Source, Status, TimerKey};
 use crate::space::Reason;
 use crate::time::Time;
@@ -38,6 +38,17 @@ pub(super) struct Wish {
     pub(super) by: Option<Address>,
     pub(super) id: EventId,
     pub(super) source: Source,
+}
+
+/// How an instance is stopped.
+#[derive(Clone, Copy)]
+pub(super) struct Ending<'a> {
+    /// At once, without asking its behaviour?
+    pub(super) kill: bool,
+    /// Why, for a person.
+    pub(super) reason: &'a str,
+    /// What others are told of it, when it is not that it was stopped.
+    pub(super) exit: Option<Exit>,
 }
 
 impl Live {
@@ -107,7 +118,8 @@ impl Node {
     }
 
     /// Stops the instance, or asks it to.
-    pub(super) fn stop(&mut self, address: &Address, wish: Wish, kill: bool, reason: &str, out: &mut Out) {
+    pub(super) fn stop(&mut self, address: &Address, wish: Wish, how: Ending<'_>, out: &mut Out) {
+        let Ending { kill, reason, exit } = how;
         let (now, position, seed) = (self.now, self.position + 1, turn_seed(self.seed, self.position + 1));
         let live = self.residents.live_mut(address).expect("the instance was hydrated");
         out.require(live.definition.policy.durability);
@@ -129,7 +141,7 @@ impl Node {
         let Wish { by, id, source } = wish;
         let outcome = Outcome::Ok { from, to, reply: Json::NULL };
         let cause = Cause::Stop { id, by, reason };
-        let besides = Besides { ending, ..Besides::default() };
+        let besides = Besides { ending, exit, ..Besides::default() };
         self.write(address, Written { change, besides, ..Written::of(cause, source, outcome) }, out);
         self.drain(address, changed, out);
     }
@@ -269,13 +281,19 @@ impl Node {
         }
     }
 
-    pub(super) fn stop_by_operator(&mut self, ticket: Ticket, address: &Address, kill: bool, out: &mut Out) {
+    pub(super) fn stop_from_outside(
+        &mut self,
+        ticket: Ticket,
+        address: &Address,
+        how: Ending<'_>,
+        out: &mut Out,
+    ) {
         let answer = match self.residents.live(address).map(|live| live.row.status.is_ended()) {
             None => Answer::Refused(Refusal::UnknownInstance(address.clone())),
             Some(true) => Answer::Decided { outcome: nobody(Rejection::Final), duplicate: false },
             Some(false) => {
                 let wish = self.wish_of_operator();
-                self.stop(address, wish, kill, "an operator stopped it", out);
+                self.stop(address, wish, how, out);
                 let labels = self.labels(address);
                 let outcome = Outcome::Ok { from: labels.clone(), to: labels, reply: Json::NULL };
                 Answer::Decided { outcome, duplicate: false }
@@ -323,8 +341,11 @@ impl Node {
         let labels = live.row.labels.clone();
         let Wish { by, id, source } = self.wish_of_operator();
         let reason = String::from("an operator deleted it");
-        let besides =
-            Besides { ending: Some(Status::Stopped(reason.clone())), deleted: true, ..Besides::default() };
+        let besides = Besides {
+            ending: Some(Status::Stopped(reason.clone())),
+            exit: Some(Exit::Deleted),
+            ..Besides::default()
+        };
         let outcome = Outcome::Ok { from: labels.clone(), to: labels, reply: Json::NULL };
         let cause = Cause::Stop { id, by, reason };
         self.write(address, Written { besides, ..Written::of(cause, source, outcome) }, out);

@@ -22,7 +22,7 @@
 
 use super::Node;
 use super::errands::Arrived;
-use super::lifecycle::Wish;
+use super::lifecycle::{Ending, Wish};
 use super::residents::Live;
 use super::turn::{Attempt, Besides, Delivery, Written, internal_id, sent};
 use crate::address::Address;
@@ -252,7 +252,8 @@ impl Node {
             return self.done(number, out);
         }
         let wish = Wish { by: Some(from), id: event.id, source: Source::Outbox(number) };
-        self.stop(&to, wish, true, "the space it lived in is no more", out);
+        let how = Ending { kill: true, reason: "the space it lived in is no more", exit: None };
+        self.stop(&to, wish, how, out);
     }
 
     /// An endpoint is told something.

@@ -239,6 +239,7 @@ impl<'a> Ties<'a> {
             sends.push(watched(number, watch, data.clone(), self.now));
         }
         let reason = match (exit, status) {
+            (Exit::Silent, _) => Reason::Silent,
             (Exit::GaveUp, Status::GaveUp(fault)) => Reason::Faulted(Arc::from(&*fault.message)),
             _ => Reason::Exited(Arc::from(exit.word())),
         };
@@ -273,11 +274,11 @@ pub(super) struct Wanted {
 
 impl Live {
     /// Ends it: nothing of it waits for anything any more. `cleared` and `set` are the timers of the turn that ends
-    /// it; the answer is what others are told.
+    /// it; `told` is how it ends for others, when its status does not say so; the answer is what they are told.
     pub(super) fn end(
         &mut self,
         status: Status,
-        deleted: bool,
+        told: Option<Exit>,
         at: (u64, Time),
         cleared: &mut Vec<TimerKey>,
     ) -> Vec<Sent> {
@@ -289,11 +290,10 @@ impl Live {
         let mut sends = Vec::new();
         if self.row.links.is_some() || !self.row.address.space().is_empty() {
             let mut ties = Ties::of(self, now);
-            let exit = match &status {
-                _ if deleted => Exit::Deleted,
+            let exit = told.unwrap_or_else(|| match &status {
                 Status::Final(_) if ties.links.stopping => Exit::Stopped,
                 status => status.exit(),
-            };
+            });
             sends = ties.end(position, exit, &status);
             self.row.links = ties.kept();
         }
@@ -360,7 +360,7 @@ pub(crate) fn check_child_name(name: &str) -> Result<usize, Fault> {
 }
 
 /// Is the name of a child or an endpoint usable at the end of the names of the events that tell of it?
-pub(super) fn check_end_of_name(of: &str, name: &str) -> Result<usize, Fault> {
+pub(crate) fn check_end_of_name(of: &str, name: &str) -> Result<usize, Fault> {
     if name.is_empty() || name.len() > CHILD_NAME_BYTES_MAX || name.chars().any(char::is_control) {
         return Err(limit(format!(
             "the name of {of} is not usable: {name:?}; use 1 to {CHILD_NAME_BYTES_MAX} bytes without control characters"

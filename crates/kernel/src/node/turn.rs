@@ -24,7 +24,7 @@ use crate::event::{Event, EventId, Outcome, REPLY_PREFIX, Rejection, Sender};
 use crate::input::{Out, Release};
 use crate::json::Json;
 use crate::limits::{ACCEPTS_MAX, MAILBOX_MAX};
-use crate::link::{Errand, News, Park, Parked};
+use crate::link::{Errand, Exit, News, Park, Parked};
 use crate::record::{
     Cause, DeadLetter, HistoryEntry, IndexKeys, Instance, Labels, OutcomeRecord, Pending, Record, RowRecord,
     Sent, Serial, Source, Status, Timer, TimerKey, TurnRecord,
@@ -392,7 +392,7 @@ impl Node {
         }
         let ends = ending.is_some();
         if let Some(status) = ending {
-            sends.extend(live.end(status, besides.deleted, (self.position, now), &mut cleared));
+            sends.extend(live.end(status, besides.exit, (self.position, now), &mut cleared));
         }
         live.row.turns += 1;
         live.row.last_event_at = now;
@@ -459,8 +459,8 @@ pub(super) struct Written {
 pub(super) struct Besides {
     /// How the instance ends, whatever its behaviour asked for.
     pub(super) ending: Option<Status>,
-    /// Does it end because it is deleted?
-    pub(super) deleted: bool,
+    /// What others are told of its end, when that is not what its status says.
+    pub(super) exit: Option<Exit>,
     /// It takes no more events for now.
     pub(super) parked: Option<Parked>,
     /// What the indexes hold of it, when the row is another one by now.

@@ -13,6 +13,7 @@ mod links_bad_input;
 mod properties;
 mod restore;
 mod script;
+mod sessions;
 mod societies;
 mod spaces;
 mod supervision;

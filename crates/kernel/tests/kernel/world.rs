@@ -138,6 +138,11 @@ impl World {
         self.feed(Input::Stop { ticket, address: address(of), kill });
     }
 
+    pub(crate) fn silence(&mut self, of: &str) {
+        let ticket = self.ticket(&format!("silent {of}"));
+        self.feed(Input::Silence { ticket, address: address(of) });
+    }
+
     pub(crate) fn restart(&mut self, of: &str, from: RestartFrom) {
         let ticket = self.ticket(&format!("restart {of}"));
         self.feed(Input::Restart { ticket, address: address(of), from });
@@ -377,7 +382,7 @@ pub(crate) fn definition(kind: &str, version: &str) -> Arc<Definition> {
 /// start ADDRESS [#ID] [@VERSION] {PROGRAM}
 /// send ADDRESS EVENT [#ID] {PROGRAM}
 /// ask ADDRESS EVENT [#ID] {JSON}
-/// stop ADDRESS | kill ADDRESS | resume ADDRESS | restart ADDRESS {PROGRAM}
+/// stop ADDRESS | kill ADDRESS | silent ADDRESS | resume ADDRESS | restart ADDRESS {PROGRAM}
 /// delete ADDRESS | letters retry | letters discard
 /// define KIND VERSION SOURCE
 /// advance MS       time passes, timers on time
@@ -434,6 +439,7 @@ pub(crate) fn play(story: &str, weather: Weather) -> World {
             ["delete", of] => world.delete(of),
             ["stop", of] => world.stop(of, false),
             ["kill", of] => world.stop(of, true),
+            ["silent", of] => world.silence(of),
             ["resume", of] => world.restart(of, RestartFrom::LastGood),
             ["restart", of] => world.restart(of, RestartFrom::Initial(data(&program(script)))),
             ["letters", "retry"] => world.take_letters(true),
