@@ -21,6 +21,8 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub struct Client {
     pub(crate) calls: api::EverstateClient<Transport>,
+    /// For calls whose two sides speak at once, which takes HTTP/2.
+    pub(crate) duplex: api::EverstateClient<Transport>,
     server: Arc<str>,
     retry: Retry,
     /// Whether the server has ever answered.
@@ -55,9 +57,11 @@ const WAIT_MARGIN: Duration = Duration::from_secs(10);
 impl Client {
     /// A client for the target. Connects with the first call.
     pub fn new(target: &Target) -> Result<Client, TargetError> {
-        let (transport, config) = transport(target)?;
+        let (plain, config) = transport(target, false)?;
+        let (duplex, duplex_config) = transport(target, true)?;
         Ok(Client {
-            calls: api::EverstateClient::new(transport, config),
+            duplex: api::EverstateClient::new(duplex, duplex_config),
+            calls: api::EverstateClient::new(plain, config),
             server: target.server.as_str().into(),
             retry: target.retry,
             reached: Arc::new(AtomicBool::new(false)),
@@ -451,7 +455,7 @@ impl std::fmt::Debug for Client {
 }
 
 /// Ids that sort by time, which keeps the server's index of them dense.
-fn ensure_id(id: &mut String) {
+pub(crate) fn ensure_id(id: &mut String) {
     if id.is_empty() {
         *id = Uuid::now_v7().to_string();
     }

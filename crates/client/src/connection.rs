@@ -72,8 +72,8 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 /// Bytes of one answer: a page of 1,000 instances with large contexts. Half would cut honest pages off.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
-/// What carries calls to the target.
-pub(crate) fn transport(target: &Target) -> Result<(Transport, ClientConfig), TargetError> {
+/// What carries calls to the target; `duplex` those whose two sides speak at once.
+pub(crate) fn transport(target: &Target, duplex: bool) -> Result<(Transport, ClientConfig), TargetError> {
     let address = || TargetError::Address { address: target.server.clone() };
     let uri: Uri = target.server.trim_end_matches('/').parse().map_err(|_| address())?;
     let secure = match uri.scheme_str() {
@@ -94,7 +94,8 @@ pub(crate) fn transport(target: &Target) -> Result<(Transport, ClientConfig), Ta
         .https_or_http()
         .enable_all_versions()
         .wrap_connector(tcp);
-    let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
+    let client =
+        hyper_util::client::legacy::Client::builder(TokioExecutor::new()).http2_only(duplex).build(connector);
     let mut config = ClientConfig::new(uri)
         .with_compression(CompressionRegistry::new())
         .with_default_max_message_size(ANSWER_BYTES_MAX)

@@ -12,6 +12,7 @@ mod error;
 mod follow;
 mod json;
 mod retry;
+mod session;
 mod time;
 
 pub use client::{Client, Condition, Delivery};
@@ -21,4 +22,5 @@ pub use everstate_api::v1 as api;
 pub use follow::{Follower, Subject, Told};
 pub use json::{UnkeptNumber, json, value};
 pub use retry::Retry;
+pub use session::{Act, Attach, Counterpart, Hand, Heard, Interest, News, Part, Role, Session};
 pub use time::{millis, rfc3339, timestamp};

@@ -110,7 +110,7 @@ impl Address {
 pub(crate) const SPACE_KIND: &str = "space";
 
 /// The kind of the built-in machine that stands for something outside.
-pub(crate) const SESSION_KIND: &str = "session";
+pub const SESSION_KIND: &str = "session";
 /// The id of the outermost space, in which an address without a space lies.
 const OUTERMOST: &str = "~";
 

@@ -24,7 +24,7 @@ pub mod space;
 mod supervisor;
 mod time;
 
-pub use address::{Address, AddressError};
+pub use address::{Address, AddressError, SESSION_KIND};
 pub use behaviour::{Behaviour, Description, Effect, Fault, FaultCode, Handled, Next, State, Turn, Waiting};
 pub use definition::{Create, Definition, DefinitionId, Durability, Policy, Retry, version_order};
 pub use event::{Event, EventId, Outcome, Rejection, SESSION_ACT, Sender};

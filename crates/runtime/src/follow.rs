@@ -5,8 +5,9 @@
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use everstate_kernel::{Address, HistoryEntry, Json};
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::broadcast;
 
@@ -25,10 +26,18 @@ pub struct Turned {
 
 type Batch = Arc<[Arc<Turned>]>;
 
+/// Whose turns somebody wants who wants no others.
+type ByAddress = Mutex<HashMap<Address, broadcast::Sender<Batch>>>;
+
+/// Batches that a follower of one instance may be behind. There may be very many such followers, and each channel takes
+/// its room at once; whoever falls behind reads the store.
+const BEHIND_OF_ONE_MAX: usize = 16;
+
 /// Passes turns on.
 #[derive(Debug)]
 pub(crate) struct Hub {
     turns: broadcast::Sender<Batch>,
+    by_address: Arc<ByAddress>,
     followers: Arc<AtomicUsize>,
     /// Position of the last turn that was committed, published or not.
     committed: Arc<AtomicU64>,
@@ -43,10 +52,12 @@ pub(crate) struct Publisher {
     queue: Sender<Batch>,
 }
 
-/// A stream of all turns from a point on.
+/// A stream of all turns from a point on, or of those of one instance.
 #[derive(Debug)]
 pub struct Follower {
     turns: broadcast::Receiver<Batch>,
+    /// Of one instance alone: then positions have gaps.
+    of: Option<(Address, Arc<ByAddress>)>,
     batch: Batch,
     /// The place in `batch` to go on at.
     at: usize,
@@ -72,13 +83,22 @@ impl Hub {
         let (turns, _) = broadcast::channel(buffer_max.max(1));
         let missed = Arc::new(AtomicBool::new(false));
         let (followers, committed) = (Arc::default(), Arc::default());
-        let hub = Arc::new(Hub { turns: turns.clone(), followers, committed, missed: missed.clone() });
+        let by_address = Arc::<ByAddress>::default();
+        let hub = Arc::new(Hub {
+            turns: turns.clone(),
+            by_address: by_address.clone(),
+            followers,
+            committed,
+            missed: missed.clone(),
+        });
         let (queue, batches): (_, Receiver<Batch>) = crossbeam_channel::bounded(buffer_max.max(1));
         let pass_on = move || {
             for batch in &batches {
+                pass_to_each(&by_address, &batch, missed.load(Ordering::Acquire));
                 // An error says that nobody listens any more, which is nobody's loss.
                 let _ = turns.send(batch);
                 if batches.is_empty() && missed.swap(false, Ordering::AcqRel) {
+                    pass_to_each(&by_address, &Batch::default(), true);
                     let _ = turns.send(Batch::default());
                 }
             }
@@ -93,11 +113,45 @@ impl Hub {
         let turns = self.turns.subscribe();
         let last = self.committed.load(Ordering::Acquire);
         let (followers, committed) = (self.followers.clone(), self.committed.clone());
-        Follower { turns, batch: Arc::default(), at: 0, last, followers, committed }
+        Follower { turns, of: None, batch: Arc::default(), at: 0, last, followers, committed }
+    }
+
+    /// The same for the turns of one instance: its follower costs nothing while others make turns.
+    pub(crate) fn follow_one(&self, address: Address) -> Follower {
+        self.followers.fetch_add(1, Ordering::Relaxed);
+        let turns = {
+            let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+            let channel = || broadcast::channel(BEHIND_OF_ONE_MAX).0;
+            by_address.entry(address.clone()).or_insert_with(channel).subscribe()
+        };
+        let last = self.committed.load(Ordering::Acquire);
+        let (followers, committed) = (self.followers.clone(), self.committed.clone());
+        let of = Some((address, self.by_address.clone()));
+        Follower { turns, of, batch: Arc::default(), at: 0, last, followers, committed }
     }
 
     pub(crate) fn followers(&self) -> usize {
         self.followers.load(Ordering::Relaxed)
+    }
+}
+
+/// Passes each turn to those who follow its instance alone. When batches were left out, all of them are told first, so
+/// that none takes a later turn for the next one.
+fn pass_to_each(by_address: &ByAddress, batch: &Batch, missed: bool) {
+    let by_address = by_address.lock().unwrap_or_else(PoisonError::into_inner);
+    if by_address.is_empty() {
+        return;
+    }
+    if missed {
+        for turns in by_address.values() {
+            let _ = turns.send(Batch::default());
+        }
+    }
+    for turned in batch.iter() {
+        if let Some(turns) = by_address.get(&turned.address) {
+            // An error says that its last follower has just gone.
+            let _ = turns.send(Arc::from([turned.clone()]));
+        }
     }
 }
 
@@ -139,11 +193,11 @@ impl Follower {
         loop {
             while let Some(turned) = self.batch.get(self.at) {
                 let position = turned.entry.position;
-                if position > self.last + 1 {
+                if self.of.is_none() && position > self.last + 1 {
                     return Err(Interrupted::Lagged(self.last));
                 }
                 self.at += 1;
-                if position == self.last + 1 {
+                if position > self.last {
                     self.last = position;
                     return Ok(turned.clone());
                 }
@@ -165,5 +219,12 @@ impl Follower {
 impl Drop for Follower {
     fn drop(&mut self) {
         self.followers.fetch_sub(1, Ordering::Relaxed);
+        if let Some((address, by_address)) = &self.of {
+            let mut by_address = by_address.lock().unwrap_or_else(PoisonError::into_inner);
+            // This one still counts.
+            if by_address.get(address).is_some_and(|turns| turns.receiver_count() <= 1) {
+                by_address.remove(address);
+            }
+        }
     }
 }

@@ -95,6 +95,10 @@ pub(crate) enum Call {
         kill: bool,
         reply: Reply,
     },
+    Silence {
+        address: Address,
+        reply: Reply,
+    },
     Restart {
         address: Address,
         from: RestartFrom,
@@ -203,6 +207,11 @@ impl Handle {
         self.call(1, |reply| Call::Stop { address, kill, reply }).await.map(decision)
     }
 
+    /// Ends a session that was not heard from in time.
+    pub async fn silence(&self, address: Address) -> Result<Decision, CallError> {
+        self.call(1, |reply| Call::Silence { address, reply }).await.map(decision)
+    }
+
     /// Lets an instance begin again.
     pub async fn restart(&self, address: Address, from: RestartFrom) -> Result<Decision, CallError> {
         self.call(1, |reply| Call::Restart { address, from, reply }).await.map(decision)
@@ -221,6 +230,12 @@ impl Handle {
     /// Every turn committed from now on.
     pub fn follow(&self) -> Follower {
         self.shared.hub.follow()
+    }
+
+    /// Every turn of one instance that is committed from now on; [`Interrupted`](crate::Interrupted) also when some may
+    /// have been left out. Sequences tell a gap.
+    pub fn follow_instance(&self, address: Address) -> Follower {
+        self.shared.hub.follow_one(address)
     }
 
     /// The reading side of the store. Its calls block, briefly.

@@ -301,6 +301,9 @@ impl Shard {
             Call::Stop { address, kill, reply } => {
                 Input::Stop { ticket: self.ticket(Asked::One(reply)), address, kill }
             }
+            Call::Silence { address, reply } => {
+                Input::Silence { ticket: self.ticket(Asked::One(reply)), address }
+            }
             Call::Restart { address, from, reply } => {
                 Input::Restart { ticket: self.ticket(Asked::One(reply)), address, from }
             }

@@ -43,6 +43,10 @@ pub struct Config {
     pub queue_max: usize,
     /// Instances kept in memory.
     pub instances_cached_max: usize,
+    /// How often a session is asked to say something.
+    pub session_pulse: Duration,
+    /// After how long without a word a session ends.
+    pub session_silent: Duration,
     /// What is logged: a level, or `target=level` pairs.
     pub log: String,
     /// How it is logged.
@@ -148,6 +152,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("stop-timeout", "SECONDS", Some("10"), "how long calls may take to finish when the server stops"),
     setting("queue-max", "N", Some("16384"), "inputs waiting before calls are refused as overloaded"),
     setting("instances-cached-max", "N", Some("65536"), "instances kept in memory"),
+    setting("session-pulse", "SECONDS", Some("2"), "how often a session is asked to say something"),
+    setting("session-silent", "SECONDS", Some("10"), "after how long without a word a session ends"),
     setting("log", "LEVEL", Some("info"), "error, warn, info, debug or trace, or TARGET=LEVEL,… "),
     setting("log-format", "FORMAT", Some("compact"), "compact or json"),
 ];
@@ -267,6 +273,8 @@ impl Config {
             queue_max: read.with("queue-max", |text| number(text, 1, 1 << 24))? as usize,
             instances_cached_max: read.with("instances-cached-max", |text| number(text, 1, 1 << 28))?
                 as usize,
+            session_pulse: read.with("session-pulse", seconds)?,
+            session_silent: read.with("session-silent", seconds)?,
             log: read.with("log", |text| {
                 text.parse::<tracing_subscriber::filter::Targets>()
                     .map(|_| text.to_string())
@@ -280,7 +288,21 @@ impl Config {
             definitions,
         };
         config.check_exposure()?;
+        config.check_pulse()?;
         Ok(config)
+    }
+
+    /// A session that says something as often as it is asked to must not be taken for silent.
+    fn check_pulse(&self) -> Result<(), ConfigError> {
+        let (pulse, silent) = (self.session_pulse, self.session_silent);
+        if silent >= 2 * pulse {
+            return Ok(());
+        }
+        Err(ConfigError(format!(
+            "session-silent is {} s and session-pulse {} s; let silence begin after two pulses at least",
+            silent.as_secs_f64(),
+            pulse.as_secs_f64()
+        )))
     }
 
     /// Whoever reaches the port could do everything: that takes loopback, tokens, client certificates, or the

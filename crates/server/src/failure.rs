@@ -183,7 +183,7 @@ pub(crate) fn rejection_code(reason: Rejection) -> Code {
         Rejection::UnknownAddress => Code::UnknownAddress,
         Rejection::UnknownKind => Code::UnknownKind,
         Rejection::MailboxFull => Code::MailboxFull,
-        Rejection::Gone => Code::Final,
+        Rejection::Gone => Code::Gone,
         Rejection::BadData => Code::BadData,
     }
 }

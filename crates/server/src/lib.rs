@@ -25,6 +25,7 @@ mod metrics;
 mod operations;
 mod serve;
 mod service;
+mod sessions;
 mod statemachine;
 mod tls;
 

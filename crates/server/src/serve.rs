@@ -8,6 +8,7 @@ use crate::config::{Config, Engine};
 use crate::export::{self, Exported};
 use crate::http::Offer;
 use crate::service::{self, Service};
+use crate::sessions::Sessions;
 use crate::statemachine::Statemachine;
 use crate::{definitions, http, listen, tls};
 use connectrpc_health::StaticChecker;
@@ -152,14 +153,26 @@ impl Server {
                 .map_err(|failure| ServeError::Internal(failure.message))??
         };
         let (stopping, stopped) = watch::channel(false);
+        let sessions = Arc::new(Sessions::new(
+            runtime.handle(),
+            stopped.clone(),
+            config.session_pulse,
+            config.session_silent,
+        ));
         let service = Arc::new(Service {
             node: runtime.handle(),
+            sessions: sessions.clone(),
             catalogue: Catalogue::default(),
             started: service::now(),
             data: if config.engine == Engine::Memory { PathBuf::new() } else { config.data.clone() },
             stopping: stopped.clone(),
             exported,
         });
+        let restored = sessions.clone();
+        service::blocking(move || restored.restore())
+            .await
+            .map_err(|failure| ServeError::Internal(failure.message))??;
+        tokio::spawn(sessions.watch());
         let put = put_all(&service, &config.definitions).await?;
         let tokens = Arc::new(tokens.unwrap_or_default());
         let secure = tls.is_some();

@@ -8,6 +8,7 @@ use crate::catalogue::Catalogue;
 use crate::convert::Names;
 use crate::export::Exported;
 use crate::failure::Failure;
+use crate::sessions::{self, Sessions};
 use crate::{dead_letters, definitions, events, follow, instances, operations};
 use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult, ServiceStream};
 use everstate_api::v1;
@@ -29,6 +30,8 @@ pub(crate) struct Service {
     pub(crate) data: PathBuf,
     /// What `Export` writes.
     pub(crate) exported: Arc<dyn Exported>,
+    /// Who holds which session.
+    pub(crate) sessions: Arc<Sessions>,
     /// Turns true when the server is told to stop.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -107,6 +110,14 @@ macro_rules! service {
                 request: ServiceRequest<'_, v1::FollowRequest>,
             ) -> ServiceResult<ServiceStream<impl connectrpc::Encodable<v1::FollowResponse> + Send + use<>>> {
                 Ok(Response::stream(follow::follow(self, request.view())?))
+            }
+
+            async fn attach(
+                &self,
+                _context: RequestContext,
+                requests: connectrpc::InboundStream<v1::AttachRequest>,
+            ) -> ServiceResult<ServiceStream<impl connectrpc::Encodable<v1::AttachResponse> + Send + use<>>> {
+                Ok(Response::stream(sessions::attach(self.sessions.clone(), requests)))
             }
 
             async fn export(

@@ -1,7 +1,7 @@
 use super::{Target, transport};
 
 fn problem(target: &Target) -> String {
-    transport(target).map(|_| ()).unwrap_err().to_string()
+    transport(target, false).map(|_| ()).unwrap_err().to_string()
 }
 
 fn at(server: &str) -> Target {
@@ -13,7 +13,7 @@ fn addresses_with_scheme_host_and_port_are_usable() {
     for server in
         ["http://127.0.0.1:7400", "http://localhost:7400/", "https://everstate.example", "http://[::1]:7400"]
     {
-        assert!(transport(&at(server)).is_ok(), "{server}");
+        assert!(transport(&at(server), false).is_ok(), "{server}");
     }
 }
 

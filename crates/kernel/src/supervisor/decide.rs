@@ -206,7 +206,7 @@ impl Decisions<'_, '_> {
                 self.advance();
             }
             (At::Starting | At::Unready | At::Up, _) => {
-                let abnormal = matches!(how, "gave-up" | "deleted");
+                let abnormal = matches!(how, "gave-up" | "deleted" | "silent");
                 self.failed(place, abnormal, reason);
             }
         }

@@ -4,7 +4,7 @@ use super::{json_in, time_in};
 use crate::failure::Failure;
 use everstate_api::{Code, v1};
 use everstate_kernel::limits::EVENT_NAME_BYTES_MAX;
-use everstate_kernel::{Address, Event, EventId, Sender, Serial, Time};
+use everstate_kernel::{Address, Event, EventId, SESSION_ACT, Sender, Serial, Time};
 use std::sync::Arc;
 
 /// Makes names for what a client left unnamed.
@@ -60,6 +60,10 @@ pub(crate) fn event(
     };
     let id = event_id(wire.id, &format!("{field}.id"), names)?;
     check_event_name(wire.name, &format!("{field}.name"))?;
+    if wire.name == SESSION_ACT {
+        let problem = format!("{SESSION_ACT} is what a session does; attach, and act through the connection");
+        return Err(Failure::new(Code::MalformedEvent, problem).at(format!("{field}.name")));
+    }
     let data = json_in(wire.data.as_option(), &format!("{field}.data"))?;
     let time = match wire.time.as_option() {
         Some(time) => time_in(time, &format!("{field}.time"))?,

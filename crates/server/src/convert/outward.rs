@@ -190,7 +190,7 @@ pub(crate) fn queued_event(event: &Event) -> v1::Event {
 }
 
 /// Who sent an event.
-fn sender(sender: &Sender) -> String {
+pub(crate) fn sender(sender: &Sender) -> String {
     match sender {
         Sender::Client => "client".into(),
         Sender::Timer => "timer".into(),
