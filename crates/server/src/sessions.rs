@@ -328,6 +328,3 @@ pub(super) fn ended(decision: &Decision) -> bool {
     };
     matches!(rejection, Rejection::Final | Rejection::UnknownAddress | Rejection::Gone)
 }
-
-#[cfg(test)]
-mod tests;

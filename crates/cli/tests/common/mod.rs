@@ -75,8 +75,12 @@ impl Server {
 
     /// Serves on a given address, as after a restart that clients must survive.
     pub(crate) fn start_on(folder: &Path, listen: &str) -> Server {
-        let mut process =
-            serve(folder, listen).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Server::start_as(&mut serve(folder, listen), folder)
+    }
+
+    /// Serves as told by a command of [`serve`] with more to it.
+    pub(crate) fn start_as(command: &mut Command, folder: &Path) -> Server {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         lines.read_line(&mut line).unwrap();
