@@ -62,6 +62,7 @@ fn measure(expression: &Expression, names: &Names, context: &Value, event: &Valu
             now: Time(1_700_000_000_000),
             active: &|_| false,
             locals: &[],
+            present: &[],
         };
         let mut cost = Cost::new(100_000);
         let value = expression.evaluate(&scope, &mut cost);

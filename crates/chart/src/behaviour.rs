@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// Events whose names begin so tell a machine of something. When nobody takes one it is ignored, whatever the
 /// definition says of events that nobody takes.
-const TIDINGS: [&str; 3] = ["error.", "reply.", "done."];
+const TIDINGS: [&str; 4] = ["error.", "reply.", "done.", "child."];
 
 /// The name by which contents know what an instance is started with.
 const START: &str = "start";
@@ -82,7 +82,7 @@ impl Behaviour for Chart {
             run.session_mut().invocations.remove(at);
             return Ok(Handled::Took(chart.next(run, Some(before))?));
         }
-        let heard = run.hear(&arrival, event)?;
+        let heard = run.hear_of_presence(event)? | run.hear(&arrival, event)?;
         if run.take(heard)? {
             return Ok(Handled::Took(chart.next(run, Some(before))?));
         }
@@ -270,6 +270,8 @@ impl Chart {
             session: state.session.clone(),
             to_invoke: SmallVec::new(),
             parent: turn.parent,
+            children: turn.children,
+            departed: Vec::new(),
             stopping: false,
             error_sendid: None,
         }

@@ -2,9 +2,10 @@
 //!
 //! It refuses to know how it was written. Its one invariant: it never changes, and every index in it is valid.
 
-use crate::code::{Action, Formula, Guard, Payload, StateIndex};
+use crate::code::{Acting, Action, Formula, Guard, Payload, StateIndex};
 use crate::invoke::Invoke;
 use crate::model::{Descriptor, StateKind, Unhandled};
+use crate::presence::Asked;
 use crate::shape::Shape;
 use crate::value::Value;
 use everstate_kernel::{Labels, Span};
@@ -36,6 +37,8 @@ pub struct Chart {
     /// Declared events by name, sorted.
     pub(crate) declared: Box<[Declared]>,
     pub(crate) unhandled: Unhandled,
+    /// What expressions ask of who is present.
+    pub(crate) asked: Asked,
     /// Does any content look at the data of events?
     pub(crate) reads_event: bool,
     /// The recommendation's rules, where the chart was written in SCXML.
@@ -95,6 +98,8 @@ pub(crate) struct State {
     /// SCXML's output.
     pub(crate) donedata: Option<Payload>,
     pub(crate) invokes: Box<[Invoke]>,
+    /// What it holds while it is active: each joins.
+    pub(crate) endpoints: Box<[Acting]>,
     /// What the author calls it, if anything.
     pub(crate) id: Option<Arc<str>>,
     /// The event that its end raises.

@@ -274,7 +274,9 @@ fn events(model: &Model, sent: &[SentToSelf], report: Report<'_>) {
     let mut declared: Vec<&str> = model.events.iter().map(|event| &*event.name).collect();
     declared.sort_unstable();
     let of_its_own = |name: &str| {
-        ["done.", "error.", "reply."].iter().any(|prefix| name.starts_with(prefix))
+        ["done.", "error.", "reply.", "child.", "monitor.", "space."]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
             || sent.iter().any(|event| &*event.name == name)
     };
     for (_, transition) in model.transitions() {

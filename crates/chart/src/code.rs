@@ -9,6 +9,8 @@ use everstate_kernel::Span;
 use std::sync::Arc;
 
 pub(crate) use crate::dispatch::{Dispatch, Each, Location, Note, Payload, Set};
+pub(crate) use crate::endpoint::Acting;
+pub(crate) use crate::link::Linking;
 
 /// The number of a state in document order; the machine itself is 0.
 pub(crate) type StateIndex = u16;
@@ -50,6 +52,18 @@ pub(crate) enum Template {
     Parts(Vec<Part>),
 }
 
+impl Template {
+    /// Everything in it that is computed.
+    pub(crate) fn visit(&self, visit: &mut dyn FnMut(&Code)) {
+        let Template::Parts(parts) = self else { return };
+        for part in parts {
+            if let Part::Code(code) = part {
+                visit(code);
+            }
+        }
+    }
+}
+
 /// A piece of a text with holes.
 #[derive(Debug, Clone)]
 pub(crate) enum Part {
@@ -88,6 +102,10 @@ pub(crate) enum Action {
         otherwise: Vec<Action>,
     },
     Foreach(Box<Foreach>),
+    /// Something in a space.
+    Act(Box<Acting>),
+    /// Something to a child or to one that is watched.
+    Link(Box<Linking>),
     /// A named list of actions of the chart.
     Named(u16),
     /// A block of SCXML's: an error ends the block and becomes an event; the turn goes on.

@@ -5,9 +5,10 @@
 //! equal charts.
 
 use crate::chart::{After, Chart, Declared, Enter, Plan, State, Transition, TransitionIndex};
-use crate::code::{Action, Code, Delay, Guard, Location, Part, StateIndex, Template};
+use crate::code::{Action, Code, Delay, Guard, Location, StateIndex, Template};
 use crate::configuration::{EntrySet, domain};
 use crate::model::{Descriptor, Model, ModelState, ModelTransition, Reach, StateKind, Trigger};
+use crate::presence::Asked;
 use everstate_kernel::Span;
 use everstate_kernel::limits::EVENT_NAME_BYTES_MAX;
 use std::collections::BTreeMap;
@@ -15,7 +16,13 @@ use std::sync::Arc;
 
 /// Makes the chart of a model that was found to be without errors.
 pub(crate) fn compile(name: &str, model: Model, names: Vec<(Arc<str>, StateIndex)>) -> Chart {
-    let reads_event = reads_event(&model);
+    let (mut reads_event, mut asked) = (false, Asked::Nothing);
+    visit(&model, &mut |code| {
+        reads_event |= code.reads_event;
+        for (pattern, _) in code.expression.presence_asked() {
+            asked = std::mem::take(&mut asked).and(pattern);
+        }
+    });
     let mut compiler = Compiler { transitions: Vec::new(), exact: Vec::new(), events: Vec::new() };
     compiler.events = compiler.number_events(&model);
     let states = (0..model.states.len()).map(|at| compiler.state(&model, at as StateIndex)).collect();
@@ -39,6 +46,7 @@ pub(crate) fn compile(name: &str, model: Model, names: Vec<(Arc<str>, StateIndex
         context: model.context,
         declared: declared.into_boxed_slice(),
         unhandled: model.unhandled,
+        asked,
         reads_event,
         rules: model.rules,
         inline: model.inline.into_boxed_slice(),
@@ -178,6 +186,7 @@ impl Compiler {
             output: state.output.clone(),
             donedata: state.donedata.clone(),
             invokes: state.invokes.clone().into_boxed_slice(),
+            endpoints: state.endpoints.clone().into_boxed_slice(),
             id: state.has_id.then(|| Arc::from(state.id.as_str())),
             done: done_name(model, at),
             unhandled: unhandled_above(model, at),
@@ -230,31 +239,29 @@ fn plan(chart: &Chart, transition: &Transition) -> Plan {
     Plan::Fixed { domain, entry: set.states.into_vec().into_boxed_slice() }
 }
 
-/// Does anything look at the data of events?
-fn reads_event(model: &Model) -> bool {
-    let mut found = false;
-    let mut code = |code: &Code| found |= code.reads_event;
+/// Visits everything that is computed.
+fn visit(model: &Model, code: &mut dyn FnMut(&Code)) {
     for state in &model.states {
-        actions(&state.entry, &mut code);
-        actions(&state.exit, &mut code);
-        state.output.iter().for_each(|output| output.visit(&mut code));
-        state.donedata.iter().for_each(|payload| payload.visit(&mut code));
+        actions(&state.entry, code);
+        actions(&state.exit, code);
+        state.output.iter().for_each(|output| output.visit(code));
+        state.donedata.iter().for_each(|payload| payload.visit(code));
+        state.endpoints.iter().for_each(|endpoint| endpoint.visit(code));
         for invoke in &state.invokes {
-            invoke.visit(&mut code);
-            actions(&invoke.finalize, &mut code);
-            invoke.kind.iter().for_each(|text| template(text, &mut code));
+            invoke.visit(code);
+            actions(&invoke.finalize, code);
+            invoke.kind.iter().for_each(|text| text.visit(code));
             if let crate::invoke::Source::Definition(text) = &invoke.source {
-                template(text, &mut code);
+                text.visit(code);
             }
         }
         for one in state.transitions.iter().chain(&state.initial) {
-            actions(&one.actions, &mut code);
-            one.guard.iter().for_each(|guard| guards(guard, &mut code));
+            actions(&one.actions, code);
+            one.guard.iter().for_each(|guard| guards(guard, code));
         }
     }
-    model.actions.iter().for_each(|list| actions(list, &mut code));
-    model.guards.iter().for_each(|guard| guards(guard, &mut code));
-    found
+    model.actions.iter().for_each(|list| actions(list, code));
+    model.guards.iter().for_each(|guard| guards(guard, code));
 }
 
 fn guards(guard: &Guard, visit: &mut dyn FnMut(&Code)) {
@@ -276,33 +283,23 @@ fn delay_text(delay: &Option<Delay>) -> Option<&Template> {
     }
 }
 
-fn template(one: &Template, visit: &mut dyn FnMut(&Code)) {
-    if let Template::Parts(parts) = one {
-        for part in parts {
-            if let Part::Code(code) = part {
-                visit(code);
-            }
-        }
-    }
-}
-
 fn actions(list: &[Action], visit: &mut dyn FnMut(&Code)) {
     for action in list {
         action.walk(&mut |action| match action {
             Action::Assign(fields) => fields.iter().for_each(|(_, one)| one.visit(visit)),
             Action::Raise { event, data } => {
-                template(event, visit);
+                event.visit(visit);
                 data.visit(visit);
             }
             Action::Send(send) => {
                 let texts = [Some(&send.event), send.to.as_ref(), send.id.as_ref(), delay_text(&send.delay)];
-                texts.into_iter().flatten().for_each(|text| template(text, visit));
+                texts.into_iter().flatten().for_each(|text| text.visit(visit));
                 send.data.visit(visit);
             }
             Action::Dispatch(send) => {
                 let texts = [&send.event, &send.target, &send.processor].map(Option::as_ref);
                 let texts = texts.into_iter().chain([delay_text(&send.delay)]);
-                texts.flatten().for_each(|text| template(text, visit));
+                texts.flatten().for_each(|text| text.visit(visit));
                 send.payload.visit(visit);
                 send.id_location.iter().for_each(|one| location(one, visit));
             }
@@ -313,7 +310,9 @@ fn actions(list: &[Action], visit: &mut dyn FnMut(&Code)) {
             Action::Note(note) => note.value.iter().for_each(|value| value.visit(visit)),
             Action::Each(each) => each.over.visit(visit),
             Action::Block(_) | Action::Mistake { .. } => {}
-            Action::Cancel(text) | Action::Log(text) | Action::Recall(text) => template(text, visit),
+            Action::Cancel(text) | Action::Log(text) | Action::Recall(text) => text.visit(visit),
+            Action::Act(acting) => acting.visit(visit),
+            Action::Link(linking) => linking.visit(visit),
             Action::Reply(value) => value.visit(visit),
             Action::If { guard, .. } => guards(guard, visit),
             Action::Foreach(each) => visit(&each.over),

@@ -55,6 +55,8 @@ impl Run<'_> {
                 self.act(branch)
             }
             Action::Foreach(each) => self.foreach(each),
+            Action::Act(acting) => self.act_in_space(acting, None),
+            Action::Link(linking) => self.link(linking),
             Action::Named(name) => {
                 let frame = std::mem::replace(&mut self.frame, self.locals.len());
                 let chart = self.chart;
@@ -326,6 +328,7 @@ impl Run<'_> {
             now: self.now,
             active: &active,
             locals: &self.locals[self.frame..],
+            present: self.session.as_deref().map_or(&[], |session| &session.present),
         };
         evaluate(code, &scope, &mut self.cost).map_err(|error| Fault {
             code: if error.limit { FaultCode::Limit } else { FaultCode::Expression },

@@ -372,7 +372,11 @@ impl Run<'_> {
         if let Some(invocation) = target.strip_prefix("#_") {
             let invocations = self.session.iter().flat_map(|session| &session.invocations);
             let found = invocations.into_iter().find(|one| &*one.id == invocation && !one.cancelled);
-            return found.map(|one| one.address.clone()).ok_or(Unreachable::Nobody).and_then(somebody);
+            let found = found.map(|one| &one.address).or_else(|| {
+                let mut spawned = self.children.iter();
+                spawned.find(|one| &*one.name == invocation && !one.stopping).map(|one| &one.address)
+            });
+            return found.cloned().ok_or(Unreachable::Nobody).and_then(somebody);
         }
         Address::parse(target).map_err(|_| Unreachable::NoTarget).and_then(somebody)
     }

@@ -74,6 +74,7 @@ codes! {
     Shadowed "shadowed-transition" Warning "A transition that can never fire since one before it always does.";
     Unhandled "unhandled-event" Warning "An event that the chart sends to itself and that no state takes.";
     UndeclaredEvent "undeclared-event" Warning "The definition declares its events, and a transition names another one.";
+    NeverPresent "never-present" Warning "An expression asks who is present for a pattern that no endpoint of the machine is ever told of: nobody ever is.";
     Unused "unused-name" Warning "A named guard or action that nothing uses, or a declared event that no state takes.";
 }
 

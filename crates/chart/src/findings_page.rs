@@ -32,6 +32,10 @@ fn example(code: Code) -> Option<(&'static str, &'static str)> {
             "name: orders\nguards: {covered: event.amount > 0}\ninitial: open\nstates:\n  open: {on: {pay: done}}\n  done: {type: final}\n",
             "Use the name, or remove it.",
         ),
+        Code::NeverPresent => (
+            "name: dispatch\ninitial: waiting\nstates:\n  waiting:\n    endpoints: {workers: {pattern: worker/*/idle, role: subscriber}}\n    always: {guard: present('workers/*/idle'), target: done}\n  done: {type: final}\n",
+            "Correct the pattern, or hold an endpoint that takes it: a machine knows only of those who match an endpoint of its own.",
+        ),
         Code::FailingExpression => (
             "<scxml xmlns=\"http://www.w3.org/2005/07/scxml\" version=\"1.0\" datamodel=\"cel\">\n  <state id=\"open\"><transition event=\"pay\" cond=\"1 +\" target=\"done\"/></state>\n  <final id=\"done\"/>\n</scxml>\n",
             "Correct the expression. The recommendation lets a machine run with it: the guard counts as false, and `error.execution` is raised.",

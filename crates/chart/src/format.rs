@@ -3,8 +3,10 @@
 //!
 //! It refuses to know how keys are read. Its one invariant: a key that is not here is not read anywhere.
 
+mod space;
 mod supervisor;
 
+pub use space::{ASSERT, ENDPOINT, JOIN, LEAVE, MOVE, PUBLISH, RESTART, SPAWN, STOP};
 pub use supervisor::{BACKOFF, SUPERVISED, SUPERVISOR};
 
 /// A kind of map in a definition.
@@ -73,6 +75,7 @@ const fn key(name: &'static str, takes: Takes, doc: &'static str) -> Key {
 /// What happens to events that nobody takes.
 pub const UNHANDLED: &[&str] = &["reject", "ignore", "defer", "fail"];
 
+static ENDPOINTS: Takes = Takes::Names(&Takes::Map(&ENDPOINT));
 static INVOKE: Takes = Takes::OneOrMore(&Takes::Map(&INVOKED));
 const UNHANDLED_DOC: &str = "What happens to an event that no active state takes: `reject` (the sender is told), `ignore`, `defer` (kept until the active states change) or `fail` (a fault). The innermost active state that says something counts.";
 
@@ -156,6 +159,11 @@ pub static DEFINITION: Object = Object {
         key("tags", Takes::OneOrMore(&Takes::Text), "Words for tools and people."),
         key("meta", Takes::Anything, "Anything for other tools; not looked into."),
         key("invoke", INVOKE, "Machines that run while this one does."),
+        key(
+            "endpoints",
+            ENDPOINTS,
+            "Parts in conversations that the machine holds as long as it runs, by name.",
+        ),
         key("$schema", Takes::Text, "For editors; not looked into."),
         key(
             "predictableActionArguments",
@@ -325,6 +333,11 @@ pub static STATE: Object = Object {
         key("tags", Takes::OneOrMore(&Takes::Text), "Words for tools and people."),
         key("meta", Takes::Anything, "Anything for other tools; not looked into."),
         key("invoke", INVOKE, "Machines that run while the state is active."),
+        key(
+            "endpoints",
+            ENDPOINTS,
+            "Parts in conversations that the state holds while it is active, by name.",
+        ),
         key("order", Takes::Anything, "Accepted from exports of other tools; without meaning here."),
     ],
 };
@@ -465,6 +478,46 @@ pub static ACTION: Object = Object {
             "Of `foreach`: the name under which `do` sees the number of the item, from 0. Default `index`.",
         ),
         key("do", ACTIONS_TAKES, "See `foreach`."),
+        key("join", Takes::Map(&JOIN), "Joins a space with an endpoint."),
+        key(
+            "leave",
+            Takes::Either(&[Takes::Template, Takes::Map(&LEAVE)]),
+            "Leaves with the endpoint of that name. Leaving what was never joined does nothing.",
+        ),
+        key("move", Takes::Map(&MOVE), "Moves an endpoint to another pattern."),
+        key("assert", Takes::Map(&ASSERT), "Lets an endpoint assert another value."),
+        key(
+            "publish",
+            Takes::Map(&PUBLISH),
+            "A message to all subscribers whose patterns take its topic: `space.message.NAME`.",
+        ),
+        key(
+            "feedback",
+            Takes::Map(&PUBLISH),
+            "A message back to all publishers whose patterns take its topic, such as credit: `space.feedback.NAME`.",
+        ),
+        key("spawn", Takes::Map(&SPAWN), "Makes a child."),
+        key(
+            "stop",
+            Takes::Either(&[Takes::Template, Takes::Map(&STOP)]),
+            "Stops the child of that name, if there is one.",
+        ),
+        key(
+            "restart",
+            Takes::Either(&[Takes::Template, Takes::Map(&RESTART)]),
+            "Restarts the child of that name, if there is one.",
+        ),
+        key(
+            "monitor",
+            Takes::Template,
+            "Watches the instance at that address: `monitor.exited` tells once when it ends, or now if nobody is there.",
+        ),
+        key("demonitor", Takes::Template, "Does not watch that address any more."),
+        key(
+            "giveUp",
+            Takes::Template,
+            "Ends this machine after this turn: it has failed at its task, for this reason. Its parent and those that watch it are told.",
+        ),
         key("type", Takes::Text, "The name of an action, as other tools write it."),
         key(
             "params",
@@ -520,6 +573,15 @@ pub static OBJECTS: &[&Object] = &[
     &ACTION,
     &RAISE,
     &SEND,
+    &ENDPOINT,
+    &JOIN,
+    &LEAVE,
+    &MOVE,
+    &ASSERT,
+    &PUBLISH,
+    &SPAWN,
+    &STOP,
+    &RESTART,
     &EVENT,
     &SHAPE,
     &RETRY,

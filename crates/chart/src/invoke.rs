@@ -236,7 +236,7 @@ impl Run<'_> {
 }
 
 /// The definition that a source means: `NAME`, `NAME:VERSION`, or a file of that name.
-fn definition_of(source: &str) -> Option<(Arc<str>, Option<Arc<str>>)> {
+pub(crate) fn definition_of(source: &str) -> Option<(Arc<str>, Option<Arc<str>>)> {
     let source = source.strip_prefix("file:").unwrap_or(source);
     let name = source.rsplit(['/', '\\']).next().unwrap_or("");
     let name = [".scxml", ".xml"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);

@@ -5,7 +5,7 @@
 //! descendants of a state are those from the next one up to its `end`.
 
 use crate::chart::{Chart, Rules};
-use crate::code::{Action, Formula, Guard, Payload, StateIndex};
+use crate::code::{Acting, Action, Formula, Guard, Payload, StateIndex};
 use crate::invoke::Invoke;
 use crate::shape::Shape;
 use crate::value::Value;
@@ -90,6 +90,7 @@ pub(crate) struct ModelState {
     pub(crate) output: Option<Formula>,
     pub(crate) donedata: Option<Payload>,
     pub(crate) invokes: Vec<Invoke>,
+    pub(crate) endpoints: Vec<Acting>,
     /// Is `id` the author's own?
     pub(crate) has_id: bool,
     pub(crate) unhandled: Option<Unhandled>,
@@ -130,6 +131,7 @@ impl ModelState {
             output: None,
             donedata: None,
             invokes: Vec::new(),
+            endpoints: Vec::new(),
             has_id: false,
             unhandled: None,
             description: None,

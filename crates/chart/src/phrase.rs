@@ -3,8 +3,11 @@
 //! It refuses to know where phrases are shown. Its one invariant: a phrase is one line, and no longer than asked for.
 
 use crate::chart::{Chart, Transition};
-use crate::code::{Action, Code, Delay, Formula, Guard, Part, Template};
+use crate::code::{Acting, Action, Code, Delay, Formula, Guard, Part, Template};
+use crate::endpoint::Act;
+use crate::link::Link;
 use crate::model::Descriptor;
+use crate::presence::role_word;
 
 /// What fires a transition: its events, its time, or nothing.
 pub(crate) fn trigger(chart: &Chart, transition: &Transition) -> String {
@@ -84,7 +87,34 @@ fn action(chart: &Chart, action: &Action) -> String {
             _ => format!("log {}", note.label),
         },
         Action::Each(each) => format!("foreach {} …", formula(&each.over)),
+        Action::Act(one) => acting(one),
+        Action::Link(one) => linking(&one.link),
         Action::Mistake { .. } => String::new(),
+    }
+}
+
+/// What is done in a space.
+pub(crate) fn acting(one: &Acting) -> String {
+    match &one.act {
+        Act::Join(endpoint) => {
+            format!("join {} {}", template(&endpoint.pattern), role_word(endpoint.role))
+        }
+        Act::Leave(name) => format!("leave {}", template(name)),
+        Act::Move(name, pattern) => format!("move {} to {}", template(name), template(pattern)),
+        Act::Assert(name, value) => format!("assert {} {}", template(name), formula(value)),
+        Act::Publish(topic, _) => format!("publish {}", template(topic)),
+        Act::Feedback(topic, _) => format!("feedback {}", template(topic)),
+    }
+}
+
+fn linking(link: &Link) -> String {
+    match link {
+        Link::Spawn(spawn) => format!("spawn {}", template(&spawn.source)),
+        Link::Stop { child, .. } => format!("stop {}", template(child)),
+        Link::Restart { child, .. } => format!("restart {}", template(child)),
+        Link::Monitor(address) => format!("monitor {}", template(address)),
+        Link::Demonitor(address) => format!("demonitor {}", template(address)),
+        Link::GiveUp(reason) => format!("give up: {}", template(reason)),
     }
 }
 

@@ -11,9 +11,10 @@ use crate::configuration::{Configuration, EntrySet, Memory, domain, effective_ta
 use crate::dispatch::{PROCESSOR, SESSION_PREFIX};
 use crate::expression::{Cost, InstanceMeta};
 use crate::model::StateKind;
+use crate::presence::Presence;
 use crate::session::Session;
 use crate::value::{Key, Map, Value};
-use everstate_kernel::{Address, Effect, Fault, FaultCode, Time};
+use everstate_kernel::{Address, Child, Effect, Fault, FaultCode, Time};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -105,6 +106,10 @@ pub(crate) struct Run<'a> {
     pub(crate) to_invoke: SmallVec<[StateIndex; 2]>,
     /// Who has spawned the instance.
     pub(crate) parent: Option<&'a Address>,
+    /// Its children before the turn.
+    pub(crate) children: &'a [Child],
+    /// What was known through endpoints that were left in this turn.
+    pub(crate) departed: Vec<Presence>,
     /// Is the machine being stopped from outside?
     pub(crate) stopping: bool,
     /// The id of the send that an error is about.
@@ -462,6 +467,9 @@ impl Run<'_> {
     fn exit_actions(&mut self, state: StateIndex) -> Result<(), Fault> {
         let row = self.chart.state(state);
         self.act(&row.exit)?;
+        if !row.endpoints.is_empty() {
+            self.leave_held(state)?;
+        }
         if !row.invokes.is_empty() {
             self.cancel_invocations(state)?;
         }
@@ -491,6 +499,9 @@ impl Run<'_> {
             }
             if chart.rules.as_ref().is_some_and(|rules| rules.late) {
                 self.bind_late(enter.state)?;
+            }
+            for endpoint in &*row.endpoints {
+                self.act_in_space(endpoint, Some(enter.state))?;
             }
             for after in &*row.after {
                 let timer = Effect::SetTimer {

@@ -116,7 +116,9 @@ What is written where:
   `payments/${instance.id}`. `$${` stands for `${`.
 - **Expression** (`guard`, `if`, `foreach`): CEL. It sees `context`, `event` (the event's data, so `event.amount`),
   `_event` (`name`, `data`, `id`, `sender`, `time`), `instance` (`address`, `space`, `kind`, `id`, `version`,
-  `incarnation`), `now`, and `in('path.of.a.state')`.
+  `incarnation`), `now`, `in('path.of.a.state')`, and who is present, as the machine's own endpoints have been told:
+  `present('worker/*/idle')`, `present('worker/*/idle', x.skill == 'welding')` where `x` is what the counterpart asserts,
+  and `presences(…)` with the same arguments, a list of `address`, `endpoint`, `pattern`, `role`, `interest`, `value` and `space`.
 - **Duration**: whole milliseconds, or units from the largest to the smallest: `2d`, `1h30m`, `45s`, `250ms`.
 
 On start, `event` is the data that the instance is started with and `_event.name` is `start`.

@@ -7,6 +7,8 @@
 
 use crate::chart::Chart;
 use crate::code::StateIndex;
+use crate::endpoint::Held;
+use crate::presence::Presence;
 use crate::value::Value;
 use everstate_kernel::{Address, Event, Json, Sender, Time};
 use std::sync::Arc;
@@ -21,6 +23,10 @@ pub(crate) struct Session {
     pub(crate) invocations: Vec<Invocation>,
     /// States whose data was given its first value, ascending. Only where binding is late.
     pub(crate) bound: Vec<StateIndex>,
+    /// By space and name.
+    pub(crate) held: Vec<Held>,
+    /// By [`Presence::key`]. At most [`crate::PRESENT_MAX`].
+    pub(crate) present: Vec<Presence>,
 }
 
 impl Session {
@@ -29,6 +35,8 @@ impl Session {
             && self.pending.is_empty()
             && self.invocations.is_empty()
             && self.bound.is_empty()
+            && self.held.is_empty()
+            && self.present.is_empty()
     }
 }
 

@@ -6,7 +6,9 @@
 //! The bytes, all numbers as LEB128: version 1; flags (1 = ended, 2 = with a session); the program, if with a
 //! session; the number of active leaves and each leaf; the
 //! number of histories that remember, and for each its number, how many states, and the states; delayed sends made;
-//! the context; delayed sends, invocations and states with bound data, if with a session.
+//! the context; delayed sends, invocations, states with bound data, endpoints and presences, if with a session.
+
+mod spaces;
 
 use crate::chart::Chart;
 use crate::code::StateIndex;
@@ -250,6 +252,7 @@ fn write_session(out: &mut Vec<u8>, session: &Session) {
     }
     write(out, session.bound.len() as u64);
     session.bound.iter().for_each(|state| write(out, u64::from(*state)));
+    spaces::write_spaces(out, &session.held, &session.present);
 }
 
 fn read_session(input: &mut &[u8], session: &mut Session) -> Result<(), &'static str> {
@@ -273,6 +276,7 @@ fn read_session(input: &mut &[u8], session: &mut Session) -> Result<(), &'static
         }
         session.bound.push(state);
     }
+    (session.held, session.present) = spaces::read_spaces(input)?;
     Ok(())
 }
 

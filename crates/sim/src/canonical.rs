@@ -10,6 +10,8 @@
 //! |---|---|
 //! | positions, history, number of turns, times of creation and of the last turn | nobody: a behaviour is not given them |
 //! | numbers of timers, of waiting events and of the outbox | the kernel, which compares them (their order is kept) and asks which effect of a turn they were (kept too) |
+//! | numbers of seats of a space | the kernel, which tells in their order (kept); who lives there has no order |
+//! | when an incarnation began | the kernel, to tell it from the one before; a world where there was one says that it is bounded |
 //! | ids of events between machines | a behaviour, as text; the only number that reaches one |
 //! | the seed of a turn | a behaviour |
 //! | what time it is, and when a timer is due | a behaviour, by `now` and the time of an event |
@@ -19,7 +21,8 @@
 //! out the same. A step that does not is reported, and no exploration that met one calls itself complete.
 
 use crate::tables::Kept;
-use everstate_kernel::{Event, EventId, Json, Sender, Serial, Source, Time};
+use everstate_kernel::space::Endpoint;
+use everstate_kernel::{Acting, Errand, Event, EventId, Json, News, Seat, Sender, Serial, Source, Time};
 
 /// The id that stands for all ids of events between machines.
 pub(crate) fn any_id() -> EventId {
@@ -38,6 +41,8 @@ pub(crate) fn kept(kept: &Kept, keep_times: bool) -> (Kept, Dues) {
         timer.due = Time(0);
     }
     (row.turns, row.born, row.created_at, row.last_event_at) = (1, 0, Time(0), Time(0));
+    let children = row.links.iter_mut().flat_map(|links| &mut links.children);
+    children.for_each(|child| child.born = child.born.min(BEGUN));
     let mut mailbox = kept.mailbox.clone();
     for (place, queued) in mailbox.iter_mut().enumerate() {
         if let Some(retry) = row.retry.as_mut().filter(|retry| retry.number == queued.number) {
@@ -54,6 +59,39 @@ pub(crate) fn kept(kept: &Kept, keep_times: bool) -> (Kept, Dues) {
         retry.due = Time(0);
     }
     (Kept { row, mailbox }, dues)
+}
+
+/// That a child has begun, whenever it was.
+const BEGUN: u64 = 1;
+
+/// An errand in its canonical form. Links keep their names: see [`crate::names`].
+pub(crate) fn errand(errand: &Errand) -> Errand {
+    match errand {
+        Errand::Event | Errand::Answer(_) => Errand::Event,
+        Errand::Told { link, news: News::Started(_) } => {
+            Errand::Told { link: *link, news: News::Started(BEGUN) }
+        }
+        Errand::Act(acting) => Errand::Act(Box::new(Acting { life: 0, acts: acting.acts.clone() })),
+        Errand::Notice { space, endpoint, .. } => {
+            Errand::Notice { space: space.clone(), endpoint: endpoint.clone(), life: 0 }
+        }
+        other => other.clone(),
+    }
+}
+
+/// What a space holds in its canonical form: endpoints in the order in which they joined, then who lives there.
+pub(crate) fn seats<'a>(held: impl Iterator<Item = &'a Seat>) -> Vec<Seat> {
+    let (mut endpoints, mut inhabitants) = (Vec::new(), Vec::new());
+    for seat in held {
+        match seat {
+            Seat::Endpoint(endpoint) => {
+                endpoints.push(Seat::Endpoint(Endpoint { life: 0, ..endpoint.clone() }));
+            }
+            Seat::Inhabitant(address) => inhabitants.push(address.clone()),
+        }
+    }
+    inhabitants.sort();
+    endpoints.into_iter().chain(inhabitants.into_iter().map(Seat::Inhabitant)).collect()
 }
 
 /// An event in its canonical form.

@@ -112,14 +112,14 @@ impl<'a> Stage<'a> {
             });
             let id = format!("first-{}", place + 1);
             let event = outside(&id, &first.event, &first.data, system.begins)?;
-            let letter = locals.letter_of(&event, Origin::Script, 0);
+            let letter = locals.letter_of(&event, Origin::Script);
             scene.push(CLIENTS + client as u32, locals.slot(&first.to), letter, false);
         }
         for (place, may) in system.environment.iter().enumerate() {
             // One id stands for all sendings of an entry: each is another event to its receiver, which is not given
             // what the kernel remembers of ids.
             let event = outside(&format!("environment-{}", place + 1), &may.event, &may.data, system.begins)?;
-            self.entries.push((locals.slot(&may.to), locals.letter_of(&event, Origin::Environment, 0)));
+            self.entries.push((locals.slot(&may.to), locals.letter_of(&event, Origin::Environment)));
             scene.left.push(may.times.map_or(ANY, |times| times.min(ANY - 1)));
         }
         let faults = &system.faults;
@@ -249,7 +249,19 @@ impl<'a> Stage<'a> {
             }
             Choice::Lose { .. } | Choice::Duplicate { .. } | Choice::Step => return None,
         };
-        Some(Cause { slot, cell: scene.cell(slot), act, now, late })
+        Some(Cause { slot, cell: scene.cell(slot), act, now, late, fresh: self.fresh(scene, slot) })
+    }
+
+    /// Above all that the world knows of what the instance has named.
+    fn fresh(&self, scene: &Scene, slot: Slot) -> u32 {
+        if !self.locals.has_names() {
+            return 0;
+        }
+        let cells = scene.cells.iter().flat_map(|cell| self.locals.cell(*cell).names.clone());
+        let letters = scene.lanes.iter().flat_map(|lane| &lane.letters);
+        let letters = letters.filter_map(|letter| self.locals.letter(*letter).name);
+        let own = cells.chain(letters).filter(|(whose, _)| *whose == slot);
+        own.map(|(_, number)| number + 1).max().unwrap_or(0)
     }
 
     /// Lets it happen.
@@ -298,7 +310,7 @@ impl<'a> Stage<'a> {
     /// The copy of an event: of a client the same under the same id, which the kernel knows; elsewhere another one.
     fn again(&self, letter: Letter, from: From) -> Letter {
         match from >= CLIENTS {
-            true => self.locals.letter_of(&self.locals.letter(letter).event, Origin::Again, 0),
+            true => self.locals.letter_of(&self.locals.letter(letter).event, Origin::Again),
             false => letter,
         }
     }

@@ -5,21 +5,27 @@
 
 use crate::canonical;
 use crate::locals::{CellEntry, Due, LetterEntry, LocalStep, Locals, Mark, MarkKind, NOBODY, Origin, Slot};
+use crate::names;
 use crate::tables::{Kept, Tables};
 use everstate_kernel::{
-    Address, Answer, Definition, Errand, Event, EventId, Input, Json, Loaded, Node, Out, Outcome,
-    OutcomeRecord, Record, Refusal, Release, Sent, Serial, Status, Ticket, Time, TimerKey, version_order,
+    Address, Answer, Definition, Errand, Event, EventId, Input, Json, Links, Loaded, Node, Out, Outcome,
+    OutcomeRecord, Record, Refusal, Release, Seat, Sent, Serial, Status, Ticket, Time, TimerKey,
+    version_order,
 };
 use std::sync::Arc;
 
-/// One try at a step. Tries with different salts have different positions, ids and seeds.
+/// One try at a step. Tries with different salts have different ids and seeds.
+#[derive(Clone)]
 pub(crate) struct Trial<'a> {
     pub(crate) locals: &'a Locals,
     pub(crate) slot: Slot,
     pub(crate) kept: Option<Kept>,
+    pub(crate) seats: Vec<Seat>,
     pub(crate) dues: Vec<Time>,
     pub(crate) now: Time,
     pub(crate) salt: u64,
+    /// See [`crate::names`].
+    pub(crate) fresh: u32,
 }
 
 /// What came of a step.
@@ -28,14 +34,15 @@ pub(crate) struct Came {
     before: Option<Kept>,
     dues: Vec<Time>,
     after: Option<Kept>,
+    seats: Vec<Seat>,
     sent: Vec<Sent>,
     marks: Vec<Mark>,
     answer: Option<Answer>,
 }
 
 const SEED: u64 = 0x5eed;
-/// Positions begin here, so that new numbers differ from the small ones of canonical forms.
-const POSITION: u64 = 1 << 40;
+/// What arrives has a number below all that a step gives and above all seats that there are.
+const ARRIVING: u64 = 1 << 39;
 const TICKET: Ticket = Ticket(0);
 
 /// Starts an instance. A start that does not come about is told as text.
@@ -64,8 +71,13 @@ pub(crate) fn take(trial: &Trial<'_>, letter: &LetterEntry) -> Came {
                 0 => canonical::any_id(),
                 _ => EventId::parse("another").expect("made of visible characters"),
             };
-            let number = Serial(letter.index + trial.salt * Serial::PER_TURN);
-            let sent = Sent { number, to: to.clone(), event, errand: Errand::Event };
+            let errand = letter.errand.clone();
+            let number = match &errand {
+                one if names::is_naming(one) => Serial(letter.index),
+                Errand::Event => Serial(letter.index + trial.salt * Serial::PER_TURN),
+                _ => Serial(letter.index + (ARRIVING + trial.salt) * Serial::PER_TURN),
+            };
+            let sent = Sent { number, to: to.clone(), event, errand };
             run(trial, Input::Deliver(number, to.clone()), vec![sent], None).0
         }
         Origin::Environment => run(trial, outside(event), Vec::new(), None).0,
@@ -112,7 +124,7 @@ fn run(
 ) -> (Came, Option<OutcomeRecord>) {
     let address = trial.locals.address(trial.slot);
     let mut node = Node::new(SEED + trial.salt);
-    node.restore(POSITION + 7 * trial.salt, outbox);
+    node.restore(names::position(trial.slot, trial.fresh) - 1, outbox);
     for (definition, source) in &trial.locals.definitions {
         node.restore_definition(definition.clone(), source.clone());
     }
@@ -120,6 +132,9 @@ fn run(
     let mut tables = Tables::default();
     if let Some(kept) = &trial.kept {
         tables.instances.insert(address.clone(), Arc::new(kept.clone()));
+    }
+    for (place, seat) in trial.seats.iter().enumerate() {
+        tables.seats.insert((address.clone(), Serial(place as u64 + 1)), seat.clone());
     }
     let Loaded { instances, seats, .. } = tables.hydrate(&touches);
     let outcomes = touches.ids.into_iter().map(|id| (id, known.clone())).collect();
@@ -173,7 +188,10 @@ fn came(trial: &Trial<'_>, address: &Address, tables: &Tables, out: Out) -> Came
         marks.push(Mark { kind: MarkKind::Fault, text });
     }
     let after = tables.instances.get(address).map(|kept| Kept::clone(kept));
-    Came { before: trial.kept.clone(), dues: trial.dues.clone(), after, sent, marks, answer }
+    let seats = canonical::seats(tables.seats.values());
+    // As production delivers them, whatever the order in which the records were written.
+    sent.sort_by_key(|sent: &Sent| sent.number);
+    Came { before: trial.kept.clone(), dues: trial.dues.clone(), after, seats, sent, marks, answer }
 }
 
 impl Came {
@@ -181,26 +199,19 @@ impl Came {
     pub(crate) fn into_step(self, locals: &Locals, slot: Slot, now: Time) -> LocalStep {
         let dues = self.after.as_ref().map_or_else(Vec::new, |after| self.dues_of(after, now));
         let cell = match &self.after {
-            Some(after) => locals.cell_of(canonical::kept(after, locals.clock).0),
+            Some(after) => locals.cell_of(canonical::kept(after, locals.clock).0, self.seats.clone()),
             None => NOBODY,
         };
         let mut marks = self.marks.clone();
-        let is_event = |sent: &&Sent| matches!(sent.errand, Errand::Event | Errand::Answer(_));
-        let links = self.after.as_ref().is_some_and(|after| after.row.links.is_some());
-        if links || !self.sent.iter().all(|sent| is_event(&sent)) {
+        let restarted = self.after.as_ref().is_some_and(|after| after.row.incarnation > 1);
+        if restarted || self.after.as_ref().is_some_and(keeps_news_of_children) {
             let text = format!(
-                "{} has children or watches another; what they are told is not explored, only simulated",
+                "{}: what an earlier incarnation or child has sent is let in, which production refuses",
                 locals.address(slot)
             );
             marks.push(Mark { kind: MarkKind::Chance, text });
         }
-        let sends = self.sent.iter().filter(is_event);
-        let sends = sends.map(|sent| {
-            (
-                locals.slot(&sent.to),
-                locals.letter_of(&sent.event, Origin::Machine, sent.number.0 % Serial::PER_TURN),
-            )
-        });
+        let sends = self.sent.iter().map(|sent| (locals.slot(&sent.to), locals.letter_sent(sent)));
         LocalStep { cell, sends: sends.collect(), dues: dues.into(), marks: marks.into() }
     }
 
@@ -220,6 +231,11 @@ impl Came {
         });
         timers.chain(retry).collect()
     }
+}
+
+/// Does what the kernel told of a child wait in the mailbox, where it could become outdated?
+fn keeps_news_of_children(kept: &Kept) -> bool {
+    kept.mailbox.iter().any(|queued| queued.event.name.starts_with("child."))
 }
 
 /// The definition of that name and version, the greatest when none is given.
@@ -242,7 +258,11 @@ pub(crate) fn is_stuck(
     address: &Address,
 ) -> bool {
     let Some(kept) = &entry.kept else { return false };
-    if entry.timers > 0 || !matches!(kept.row.status, Status::Active) {
+    // Whoever is told of others may be moved by that.
+    let told =
+        |links: &Links| !(links.held.is_empty() && links.children.is_empty() && links.watched.is_empty());
+    let is_told = kept.row.links.as_deref().is_some_and(told);
+    if entry.timers > 0 || is_told || !matches!(kept.row.status, Status::Active) {
         return false;
     }
     waiting(definitions, kept, address)

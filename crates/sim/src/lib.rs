@@ -11,6 +11,7 @@ mod choice;
 mod explore;
 mod kernel_step;
 mod locals;
+mod names;
 mod play;
 mod property;
 mod scene;

@@ -6,11 +6,12 @@
 
 use crate::canonical;
 use crate::kernel_step::{self, Trial};
+use crate::names::{self, Name};
 use crate::property::Seen;
 use crate::tables::Kept;
-use everstate_kernel::{Address, Definition, Event, Json, Sender, Time};
+use everstate_kernel::{Address, Definition, Errand, Event, Json, Seat, Sender, Sent, Serial, Time};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, RwLock};
 
 /// The number of an address.
@@ -42,6 +43,8 @@ pub(crate) struct Cause {
     pub(crate) now: i64,
     /// By how much the timer is late, likewise.
     pub(crate) late: i64,
+    /// Above all that the world knows of what the instance has named: see [`crate::names`].
+    pub(crate) fresh: u32,
 }
 
 /// What an instance does.
@@ -97,6 +100,10 @@ pub(crate) enum MarkKind {
 pub(crate) struct CellEntry {
     /// None for [`NOBODY`].
     pub(crate) kept: Option<Kept>,
+    /// What it holds besides, when it is a space.
+    pub(crate) seats: Vec<Seat>,
+    /// Names of links that it holds.
+    pub(crate) names: Vec<Name>,
     /// What properties see of it.
     pub(crate) seen: Seen,
     /// Equal for contents that properties cannot tell apart.
@@ -113,8 +120,12 @@ pub(crate) struct LetterEntry {
     pub(crate) event: Event,
     /// Who counts on its being taken.
     pub(crate) origin: Origin,
-    /// Which effect of its turn it was; 0 for events from outside.
+    /// Which effect of its turn it was; 0 for events from outside. The whole number, where it names a link.
     pub(crate) index: u64,
+    /// How it is delivered.
+    pub(crate) errand: Errand,
+    /// The name of a link that it holds.
+    pub(crate) name: Option<Name>,
 }
 
 /// Where an event comes from.
@@ -140,6 +151,8 @@ pub(crate) struct Locals {
     shared: RwLock<Shared>,
     /// How many addresses have numbers, to be read without waiting.
     slots: AtomicU32,
+    /// Was any link ever named?
+    named: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -162,10 +175,19 @@ impl Locals {
         clock: bool,
         mailbox_max: usize,
     ) -> Locals {
-        let nobody = CellEntry { kept: None, seen: Seen::nobody(), view: 0, timers: 0, ended: false };
+        let nobody = CellEntry {
+            kept: None,
+            seats: Vec::new(),
+            names: Vec::new(),
+            seen: Seen::nobody(),
+            view: 0,
+            timers: 0,
+            ended: false,
+        };
         let mut shared = Shared { cells: vec![Arc::new(nobody)], ..Shared::default() };
         shared.views.insert(Vec::new(), 0);
-        Locals { definitions, clock, mailbox_max, shared: RwLock::new(shared), slots: AtomicU32::new(0) }
+        let (slots, named) = (AtomicU32::new(0), AtomicBool::new(false));
+        Locals { definitions, clock, mailbox_max, shared: RwLock::new(shared), slots, named }
     }
 
     /// The number of an address, a new one if it has none.
@@ -206,10 +228,26 @@ impl Locals {
         self.read().letters[letter as usize].clone()
     }
 
-    /// The number of an event, a new one if it has none.
-    pub(crate) fn letter_of(&self, event: &Event, origin: Origin, index: u64) -> Letter {
+    /// Was any link ever named?
+    pub(crate) fn has_names(&self) -> bool {
+        self.named.load(Ordering::Acquire)
+    }
+
+    /// The number of an event from outside, a new one if it has none.
+    pub(crate) fn letter_of(&self, event: &Event, origin: Origin) -> Letter {
+        self.letter_as(event, origin, 0, Errand::Event)
+    }
+
+    /// The number of what a machine has sent.
+    pub(crate) fn letter_sent(&self, sent: &Sent) -> Letter {
+        let errand = canonical::errand(&sent.errand);
+        let index = if names::is_naming(&errand) { sent.number.0 } else { sent.number.0 % Serial::PER_TURN };
+        self.letter_as(&sent.event, Origin::Machine, index, errand)
+    }
+
+    fn letter_as(&self, event: &Event, origin: Origin, index: u64, errand: Errand) -> Letter {
         let event = canonical::event(event, self.clock);
-        let mut key = postcard::to_allocvec(&event).expect("events are plain data");
+        let mut key = postcard::to_allocvec(&(&event, &errand)).expect("events are plain data");
         key.push(origin as u8);
         key.extend(index.to_le_bytes());
         if let Some(letter) = self.read().letter_of.get(&key) {
@@ -220,14 +258,18 @@ impl Locals {
             return *letter;
         }
         let letter = shared.letters.len() as Letter;
-        shared.letters.push(Arc::new(LetterEntry { event, origin, index }));
+        let name = names::of_errand(&errand, Serial(index));
+        if name.is_some() {
+            self.named.store(true, Ordering::Release);
+        }
+        shared.letters.push(Arc::new(LetterEntry { event, origin, index, errand, name }));
         shared.letter_of.insert(key, letter);
         letter
     }
 
     /// The number of an instance's content, which must be canonical.
-    pub(crate) fn cell_of(&self, kept: Kept) -> Cell {
-        let key = postcard::to_allocvec(&(&kept.row, &kept.mailbox)).expect("rows are plain data");
+    pub(crate) fn cell_of(&self, kept: Kept, seats: Vec<Seat>) -> Cell {
+        let key = postcard::to_allocvec(&(&kept.row, &kept.mailbox, &seats)).expect("rows are plain data");
         if let Some(cell) = self.read().cell_of.get(&key) {
             return *cell;
         }
@@ -242,7 +284,12 @@ impl Locals {
         let cell = shared.cells.len() as Cell;
         let timers = kept.row.timers.len() + usize::from(kept.row.retry.is_some());
         let ended = kept.row.status.is_ended();
-        shared.cells.push(Arc::new(CellEntry { kept: Some(kept), seen, view, timers, ended }));
+        let names = kept.row.links.as_deref().map(names::of_links).unwrap_or_default();
+        if !names.is_empty() {
+            self.named.store(true, Ordering::Release);
+        }
+        let entry = CellEntry { kept: Some(kept), seats, names, seen, view, timers, ended };
+        shared.cells.push(Arc::new(entry));
         shared.cell_of.insert(key, cell);
         cell
     }
@@ -276,7 +323,9 @@ impl Locals {
     /// Starts an instance; none of its start races with anything.
     pub(crate) fn start(&self, address: &Address, data: &Json, now: Time) -> Result<LocalStep, String> {
         let slot = self.slot(address);
-        let trial = |salt| Trial { locals: self, slot, kept: None, dues: Vec::new(), now, salt };
+        let (seats, fresh) = (Vec::new(), 0);
+        let nobody = Trial { locals: self, slot, kept: None, seats, dues: Vec::new(), now, salt: 0, fresh };
+        let trial = |salt| Trial { salt, ..nobody.clone() };
         let first = kernel_step::start(&trial(0), data)?;
         let step = first.into_step(self, slot, now);
         let second = kernel_step::start(&trial(1), data)?.into_step(self, slot, now);
@@ -296,7 +345,8 @@ impl Locals {
                 dues[usize::from(place)] = Time(now.0 - cause.late);
             }
             let kept = entry.kept.as_ref().map(|kept| canonical::restored(kept, &dues));
-            let trial = Trial { locals: self, slot: cause.slot, kept, dues, now, salt };
+            let (slot, seats, fresh) = (cause.slot, entry.seats.clone(), cause.fresh);
+            let trial = Trial { locals: self, slot, kept, seats, dues, now, salt, fresh };
             let outcome = match cause.act {
                 Act::Take(letter) => kernel_step::take(&trial, &self.letter(letter)),
                 Act::Wake(place) => kernel_step::wake(&trial, place),

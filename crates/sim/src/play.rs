@@ -301,7 +301,9 @@ impl<'a> Play<'a> {
 
     /// Puts what was sent on its way.
     fn note(&mut self, by: &Address, step: &Step) {
-        for sent in &step.sent {
+        let mut all: Vec<_> = step.sent.iter().collect();
+        all.sort_by_key(|sent| sent.number);
+        for sent in all {
             let way = self.ways.entry((by.to_string(), sent.to.clone())).or_default();
             way.push_back(OnWay::Sent(sent.number, sent.event.clone()));
         }

@@ -184,6 +184,7 @@ impl Condition {
             now: Time(0),
             active: &active,
             locals: &locals,
+            present: &[],
         };
         let evaluated = self.expression.evaluate(&scope, &mut Cost::new(COST_MAX));
         evaluated.map_err(|error| Unevaluated(error.message))

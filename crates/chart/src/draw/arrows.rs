@@ -55,6 +55,10 @@ pub(super) fn of(chart: &Chart) -> Arrows {
                 arrows.inside[at].push((line, None));
             }
         }
+        for endpoint in &state.endpoints {
+            let line = phrase::shortened(&phrase::acting(endpoint), PHRASE_CHARACTERS);
+            arrows.inside[at].push((line, None));
+        }
         for invoke in &state.invokes {
             let name = invoke.id.as_deref().unwrap_or("a machine");
             let line = phrase::shortened(&format!("invoke {name}"), PHRASE_CHARACTERS);

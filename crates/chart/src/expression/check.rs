@@ -10,6 +10,7 @@ use super::names::{Names, ObjectType, Type};
 use super::nearest::nearest;
 use super::node::{Kind, Node, Piece, Step, Variable};
 use super::parser::as_text;
+use super::presence::AskedAt;
 use super::syntax::{Item, Operator, Span, Tree, TreeKind};
 use super::{Cost, ExpressionError, evaluate, pattern};
 use crate::value::{TypeName, VALUE_DEPTH_MAX, Value};
@@ -29,6 +30,8 @@ pub(super) struct Checker<'a> {
     pub(super) names: &'a Names,
     pub(super) errors: Vec<ExpressionError>,
     pub(super) states: Vec<(String, Range<usize>)>,
+    /// Patterns that are asked for.
+    pub(super) present: Vec<AskedAt>,
     /// Variables of the comprehensions around, outermost first: their place is their place on the stack.
     pub(super) bound: Vec<(Arc<str>, Type, usize)>,
     /// What compiling the patterns of this expression may still cost.
@@ -66,6 +69,7 @@ impl<'a> Checker<'a> {
             names,
             errors: Vec::new(),
             states: Vec::new(),
+            present: Vec::new(),
             bound: Vec::new(),
             patterns: Cost::new(PATTERNS_COST),
         }

@@ -6,6 +6,7 @@
 use super::node::{Kind, Loop, LoopForm, Node, Piece, Step, Variable};
 use super::syntax::{Operator, Span};
 use super::{Cost, CostExceeded, EvaluationError, Scope, builtins, math, moments, pattern};
+use crate::presence::Presence;
 use crate::value::{Key, Map, TimeError, Timestamp, VALUE_DEPTH_MAX, Value, compare, equal_within, integral};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -34,6 +35,10 @@ impl Trouble {
     pub(super) fn at(mut self, span: Span) -> Trouble {
         self.0.span.get_or_insert(span);
         self
+    }
+
+    pub(super) fn is_limit(&self) -> bool {
+        self.0.limit
     }
 
     pub(super) fn message(&self) -> &str {
@@ -446,6 +451,7 @@ impl<'a, 'c> Run<'a, 'c> {
                 part.of(operand.value(), zone).map(Item::Made)
             }
             Kind::Loop(parts) => self.loops(parts),
+            Kind::Present(asked) => self.present(asked).map(Item::Made),
             Kind::Bind(parts) => {
                 let value = self.node(&parts[0])?.into_value();
                 self.with(value, &parts[1])
@@ -468,6 +474,22 @@ impl<'a, 'c> Run<'a, 'c> {
             Kind::Fault(message) => Err(Trouble::new(&**message)),
             _ => Err(Trouble::new("not evaluated here")),
         }
+    }
+
+    /// Who is present.
+    pub(super) fn presences(&self) -> Result<&'a [Presence], Trouble> {
+        self.scope.map(|scope| scope.present).ok_or_else(no_scope)
+    }
+
+    /// Puts a variable on the stack, and says how high that was.
+    pub(super) fn push(&mut self, value: Value) -> usize {
+        self.stack.push(value);
+        self.stack.len() - 1
+    }
+
+    /// Takes away what was put on the stack since then.
+    pub(super) fn pop(&mut self, depth: usize) {
+        self.stack.truncate(depth);
     }
 
     /// The value of a node with one more variable on the stack.

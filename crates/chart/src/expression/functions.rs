@@ -295,9 +295,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 /// Names that look like functions but rule over the evaluation of their arguments.
-pub(super) const MACROS: [&str; 14] = [
+pub(super) const MACROS: [&str; 16] = [
     "has",
     "in",
+    "present",
+    "presences",
     "all",
     "exists",
     "exists_one",

@@ -24,6 +24,10 @@ impl Checker<'_> {
         let lowered = match (receiver, name, arguments) {
             (None, "has", [field]) => self.has(span, field),
             (None, "in" | "In", [state]) => self.active(span, state),
+            (None, "present", [pattern]) => self.present(span, false, pattern, None),
+            (None, "present", [pattern, condition]) => self.present(span, false, pattern, Some(condition)),
+            (None, "presences", [pattern]) => self.present(span, true, pattern, None),
+            (None, "presences", [pattern, condition]) => self.present(span, true, pattern, Some(condition)),
             (Some(receiver), "bind", [variable, value, body]) if is_named(receiver, "cel") => {
                 self.bind(span, variable, value, body)
             }
@@ -195,7 +199,7 @@ impl Checker<'_> {
         Lowered::new(span, Kind::Loop(Box::new(node)), kind, growth)
     }
 
-    fn condition(&mut self, part: &Lowered) {
+    pub(super) fn condition(&mut self, part: &Lowered) {
         if !matches!(part.kind, Type::Bool | Type::Dyn) && !deduce::is_open(&part.kind) {
             let message = format!("here stands a condition, this is {}", part.kind);
             self.mistake(part.node.span, message, None);

@@ -5,7 +5,7 @@
 //! value or a fault, and the same scope gives the same answer on every platform. It refuses to know charts, the
 //! clock, and anything that it is not given in its [`Scope`]. Its one invariant: what was compiled never panics.
 //!
-//! What it has beyond the language: `in('state')` (also `In`), arithmetic that mixes whole numbers and
+//! What it has beyond the language: `in('state')` (also `In`), `present('pattern')` and `presences('pattern')`, arithmetic that mixes whole numbers and
 //! fractions gives a fraction (JSON does not tell `10` from `10.0`), and the extensions for strings, math,
 //! optionals, encoders and two-variable comprehensions, and `sum`, `sort`, `distinct`, `flatten`, `slice`, `first`
 //! and `last` of lists.
@@ -25,6 +25,7 @@ mod nearest;
 mod node;
 mod parser;
 mod pattern;
+mod presence;
 mod syntax;
 mod text;
 
@@ -33,6 +34,7 @@ mod conformance_tests;
 #[cfg(test)]
 mod tests;
 
+pub use crate::presence::Presence;
 pub use names::{Names, ObjectType, Type};
 pub(crate) use parser::RESERVED;
 
@@ -59,6 +61,8 @@ pub struct Scope<'a> {
     pub active: &'a dyn Fn(&str) -> bool,
     /// The values of the variables declared in [`Names`], in the order of their slots.
     pub locals: &'a [Value],
+    /// `present('pattern')`: who is.
+    pub present: &'a [Presence],
 }
 
 /// What `_event` tells of an event apart from its data.
@@ -159,6 +163,7 @@ pub struct Expression {
     kind: Type,
     growth: usize,
     states: Vec<(String, Range<usize>)>,
+    present: Vec<presence::AskedAt>,
 }
 
 impl Expression {
@@ -176,6 +181,7 @@ impl Expression {
             kind: deduce::settled(lowered.kind),
             growth: lowered.growth,
             states: checker.states,
+            present: checker.present,
         })
     }
 
@@ -184,7 +190,14 @@ impl Expression {
     pub fn failing(source: &str, message: &str) -> Expression {
         let span = syntax::Span::new(0, source.len().min(u32::MAX as usize));
         let root = node::Node { span, kind: node::Kind::Fault(message.into()) };
-        Expression { source: Arc::from(source), root, kind: Type::Dyn, growth: 0, states: Vec::new() }
+        Expression {
+            source: Arc::from(source),
+            root,
+            kind: Type::Dyn,
+            growth: 0,
+            states: Vec::new(),
+            present: Vec::new(),
+        }
     }
 
     /// The text it was compiled from.
@@ -213,6 +226,14 @@ impl Expression {
     /// Its value as a guard: anything but true and false is an error.
     pub fn evaluate_bool(&self, scope: &Scope<'_>, cost: &mut Cost) -> Result<bool, EvaluationError> {
         evaluate::Run::new(scope, cost).truth(&self.root).map_err(evaluate::Trouble::into_error)
+    }
+
+    /// The patterns asked for in `present('pattern')`, none for one that is computed, with the bytes of the source
+    /// where each stands.
+    pub fn presence_asked(
+        &self,
+    ) -> impl Iterator<Item = (Option<&everstate_kernel::space::Pattern>, Range<usize>)> {
+        self.present.iter().map(|(pattern, span)| (pattern.as_ref(), span.clone()))
     }
 
     /// The states named in `in('state')`, with the bytes of the source where each is named.

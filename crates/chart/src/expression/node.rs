@@ -4,6 +4,7 @@
 
 use super::functions::Builtin;
 use super::moments::{Part, Zone};
+use super::presence::Present;
 use super::syntax::{Operator, Span};
 use crate::value::Value;
 use regex::Regex;
@@ -46,6 +47,8 @@ pub(super) enum Kind {
     /// `in('state')`.
     Active(Box<Node>),
     Loop(Box<Loop>),
+    /// `present(…)` and `presences(…)`.
+    Present(Box<Present>),
     /// `cel.bind`: the first is the value of a variable of the second.
     Bind(Box<[Node; 2]>),
     /// `optMap` and `optFlatMap`: the operand's value, if any, is a variable of the second.

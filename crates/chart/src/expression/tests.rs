@@ -24,6 +24,7 @@ pub(super) fn scope_of(context: &Value) -> Scope<'_> {
         now: Time(1_234_567_890_123),
         active: &|state| state == "open",
         locals: &[],
+        present: &[],
     }
 }
 

@@ -4,6 +4,8 @@
 //! own place in the text, not at that of the whole expression.
 
 use super::fields::{Fields, one_or_more};
+use super::links::is_of_links;
+use super::spaces::is_of_spaces;
 use super::{Reader, join, span_of};
 use crate::code::{Action, Code, Delay, Foreach, Formula, Guard, Part, Send, Template};
 use crate::document::{Entry, Kind, Node};
@@ -15,7 +17,29 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The keys that say what an action does; a map has exactly one of them.
-const DOING: [&str; 9] = ["assign", "raise", "send", "cancel", "reply", "log", "if", "foreach", "type"];
+const DOING: [&str; 21] = [
+    "assign",
+    "raise",
+    "send",
+    "cancel",
+    "reply",
+    "log",
+    "if",
+    "foreach",
+    "join",
+    "leave",
+    "move",
+    "assert",
+    "publish",
+    "feedback",
+    "spawn",
+    "stop",
+    "restart",
+    "monitor",
+    "demonitor",
+    "giveUp",
+    "type",
+];
 
 impl<'a> Reader<'a> {
     pub(super) fn actions_of(&mut self, fields: &Fields<'a>, key: &str, path: &str) -> Vec<Action> {
@@ -48,7 +72,7 @@ impl<'a> Reader<'a> {
                 _ => format!("one action does one thing, this one has {}", found.join(" and ")),
             };
             let hint = match found[..] {
-                [] => format!("use one of {}", DOING[..8].join(", ")),
+                [] => format!("use one of {}", DOING[..DOING.len() - 1].join(", ")),
                 _ => "make a list of actions of them".to_owned(),
             };
             self.report(finding::Code::BadValue, node.span.clone(), path, message, hint);
@@ -71,6 +95,8 @@ impl<'a> Reader<'a> {
                 Some(Action::If { guard, then, otherwise })
             }
             "foreach" => self.foreach(&fields, entry, path),
+            key if is_of_spaces(key) => self.space_action(entry, &at),
+            key if is_of_links(key) => self.link_action(entry, &at),
             _ => {
                 let name = self.text(entry, &at)?;
                 self.named_action(name, value, &at)
@@ -93,8 +119,8 @@ impl<'a> Reader<'a> {
         for entry in stray {
             let message = format!("{:?} does not belong to {:?}", entry.key, doing.key);
             let hint = match doing.key.as_str() {
-                "send" | "raise" => format!("put it inside of `{}`", doing.key),
-                _ => String::new(),
+                "type" | "log" | "cancel" | "reply" | "assign" => String::new(),
+                _ => format!("put it inside of `{}`", doing.key),
             };
             self.report(
                 finding::Code::BadValue,
@@ -455,7 +481,9 @@ impl<'a> Reader<'a> {
                     self.asked_state(&name, span, path);
                 }
                 let reads_event = text.contains("event");
-                Some(Code { expression: Arc::new(expression), place: Arc::from(path), reads_event })
+                let code = Code { expression: Arc::new(expression), place: Arc::from(path), reads_event };
+                self.note_asked(node, &code, offset, path);
+                Some(code)
             }
             Err(errors) => {
                 for error in errors {

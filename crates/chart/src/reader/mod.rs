@@ -7,8 +7,10 @@ mod contents;
 mod fields;
 mod flat;
 mod invokes;
+mod links;
 pub(crate) mod scxml;
 mod shapes;
+mod spaces;
 mod states;
 mod supervisor;
 mod targets;
@@ -155,6 +157,9 @@ pub(crate) struct Reader<'a> {
     slots: usize,
     event_types: BTreeMap<Arc<str>, Type>,
     sent: Vec<crate::check::SentToSelf>,
+    /// What endpoints may be told of.
+    reaches: Vec<everstate_kernel::space::Pattern>,
+    asked_presence: Vec<spaces::AskedPresence>,
     restless: bool,
     /// Warnings that the author has given reasons for.
     allowed: BTreeSet<Code>,
@@ -180,6 +185,8 @@ impl<'a> Reader<'a> {
             slots: 0,
             event_types: BTreeMap::new(),
             sent: Vec::new(),
+            reaches: Vec::new(),
+            asked_presence: Vec::new(),
             restless: false,
             allowed: BTreeSet::new(),
         }
@@ -241,6 +248,7 @@ impl<'a> Reader<'a> {
             rules: None,
             inline: Vec::new(),
         };
+        self.check_presence();
         let sent = std::mem::take(&mut self.sent);
         // With states or transitions missing, what the whole looks like would only be misleading.
         let within_contents = [Code::Expression, Code::UnknownName, Code::UnknownState, Code::NameCycle];

@@ -195,6 +195,7 @@ impl<'a> Reader<'a> {
             let tags = self.tags(&body, &place);
             let entry = self.actions_of(&body, "entry", &place);
             let exit = self.actions_of(&body, "exit", &place);
+            let endpoints = self.endpoints(&body, &place);
             let initial = self.initial(index, &body);
             let mut transitions = Vec::new();
             let invokes = self.invokes(index, &body, &mut transitions);
@@ -211,6 +212,7 @@ impl<'a> Reader<'a> {
             state.initial = initial;
             state.transitions = transitions;
             state.invokes = invokes;
+            state.endpoints = endpoints;
             state.output = output;
         }
     }
@@ -228,7 +230,18 @@ impl<'a> Reader<'a> {
             StateKind::Parallel => ("a parallel state", &["initial", "output", "history", "target"]),
             StateKind::Final => (
                 "a final state",
-                &["initial", "on", "always", "after", "onDone", "history", "target", "unhandled", "invoke"],
+                &[
+                    "initial",
+                    "on",
+                    "always",
+                    "after",
+                    "onDone",
+                    "history",
+                    "target",
+                    "unhandled",
+                    "invoke",
+                    "endpoints",
+                ],
             ),
             StateKind::History { .. } => (
                 "a history",
@@ -243,6 +256,7 @@ impl<'a> Reader<'a> {
                     "output",
                     "unhandled",
                     "invoke",
+                    "endpoints",
                 ],
             ),
         };

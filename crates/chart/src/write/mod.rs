@@ -7,6 +7,7 @@ mod expressions;
 mod scxml;
 mod yaml;
 mod yaml_actions;
+mod yaml_spaces;
 mod yaml_text;
 
 #[cfg(test)]

@@ -345,6 +345,9 @@ impl Writer<'_, '_> {
             self.transition(transition, &place);
         }
         self.invokes(at);
+        for endpoint in &state.endpoints {
+            lose(self.losses, &endpoint.place, "left out: spaces are not known to SCXML");
+        }
         if let Some(output) = &state.output {
             let text = self.formula(output);
             self.open("donedata", "");

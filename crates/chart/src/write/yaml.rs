@@ -8,6 +8,7 @@ use super::yaml_text::Tree;
 use super::{Losses, children, delay_of, lose, transitions};
 use crate::chart::{Chart, Transition};
 use crate::code::{Formula, StateIndex};
+use crate::invoke::Source;
 use crate::model::{Descriptor, Reach, StateKind, Unhandled};
 use crate::reader::ChartDefinition;
 use crate::shape::{Additional, Shape};
@@ -203,10 +204,21 @@ impl Writer<'_, '_> {
                 add(key, Tree::one_or_more(actions));
             }
         }
+        if !state.endpoints.is_empty() {
+            add("endpoints", self.contents.endpoints(&state.endpoints));
+        }
+        let mut invoked = Vec::new();
         for invoke in &state.invokes {
-            let what =
-                format!("left out: an invoked machine ({})", invoke.id.as_deref().unwrap_or("without id"));
-            lose(self.contents.losses, &place, what);
+            match (&invoke.source, &self.chart.rules) {
+                (Source::Definition(source), None) => invoked.push(self.contents.invoke(invoke, source)),
+                _ => {
+                    let id = invoke.id.as_deref().unwrap_or("without id");
+                    lose(self.contents.losses, &place, format!("left out: an invoked machine ({id})"));
+                }
+            }
+        }
+        if !invoked.is_empty() {
+            add("invoke", Tree::one_or_more(invoked));
         }
         self.transitions_of(at, &place, entries);
         let state = self.chart.state(at);

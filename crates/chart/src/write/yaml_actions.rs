@@ -149,6 +149,8 @@ impl Contents<'_, '_> {
                 map([("log", Tree::Text(format!("{label}{between}{}", value.unwrap_or_default())))])
             }
             Action::Each(each) => return self.each(each),
+            Action::Act(acting) => self.acting(acting),
+            Action::Link(linking) => self.linking(&linking.link),
             Action::Mistake { message, place } => return self.lost(place, &**message),
         })
     }

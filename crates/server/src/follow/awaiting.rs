@@ -197,6 +197,7 @@ fn holds(
         now,
         active: &|state| is_in(row, state),
         locals: &[],
+        present: &[],
     };
     expression.evaluate_bool(&scope, &mut Cost::new(COST_MAX)).map_err(|error| error.to_string())
 }

@@ -5,7 +5,9 @@
 //! whom; when more becomes known, answers that no longer hold are found by [`Reduction::holds`].
 //!
 //! Two things that happen to different instances commute: each changes its own instance, takes the first event off a
-//! way and puts others at the end of ways of its own. So all that can happen to one instance `r` now is a *persistent
+//! way and puts others at the end of ways of its own. That holds of spaces, children and watchers too: a space is an
+//! instance, and what one does to another is an errand on a way (worlds may differ in names of links, see
+//! [`crate::names`], and go on alike). So all that can happen to one instance `r` now is a *persistent
 //! set* (Godefroid, Partial-Order Methods for the Verification of Concurrent Systems, 1996) if nothing that happens
 //! elsewhere can make something new happen to `r` before `r` itself moves:
 //!

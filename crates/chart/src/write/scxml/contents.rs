@@ -142,6 +142,14 @@ impl Writer<'_, '_> {
                 }
             }
             Action::Dispatch(send) => self.dispatch(send),
+            Action::Act(acting) => {
+                let what = crate::phrase::acting(acting);
+                lose(self.losses, &acting.place, format!("left out: spaces are not known to SCXML ({what})"));
+            }
+            Action::Link(linking) => {
+                let what = "left out: children are invoked in SCXML, and nobody is watched";
+                lose(self.losses, &linking.place, what);
+            }
             Action::Mistake { message, place } => {
                 lose(self.losses, place, format!("left out: {message}"));
             }
