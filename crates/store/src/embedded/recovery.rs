@@ -20,7 +20,6 @@ use super::journal::{
 };
 use super::metrics::Metrics;
 use crate::contract::StoreError;
-use std::fs::{self, OpenOptions};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -76,7 +75,7 @@ impl Opening {
         let mut ended_at = 0;
         for (at, number) in numbers.iter().enumerate() {
             let path = segment_path(&self.folder, *number);
-            let bytes = Arc::new(fs::read(&path).map_err(|source| self.failed("reading", &path, source))?);
+            let bytes = Arc::new(self.disk.read(&path).map_err(|source| self.failed("reading", &path, source))?);
             let is_last = at + 1 == numbers.len();
             let header = match self.header(&path, &bytes, *number, is_last)? {
                 Some(header) => header,
@@ -117,20 +116,17 @@ impl Opening {
     fn files(&self) -> Result<(Vec<u64>, Shelf), StoreError> {
         let mut shelf = Shelf::default();
         let mut numbers: Vec<u64> = Vec::new();
-        let entries = fs::read_dir(&self.folder).map_err(|e| self.failed("listing", &self.folder, e))?;
-        for entry in entries {
-            let entry = entry.map_err(|e| self.failed("listing", &self.folder, e))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
+        let files = self.disk.list(&self.folder).map_err(|e| self.failed("listing", &self.folder, e))?;
+        for (name, length) in files {
             if let Some(number) = name.strip_suffix(".log").and_then(|number| number.parse().ok()) {
                 numbers.push(number);
             } else if let Some(number) = name.strip_prefix("spare-").and_then(|n| n.parse::<u64>().ok()) {
                 shelf.spare_number = shelf.spare_number.max(number);
-                let length = entry.metadata().map_or(0, |metadata| metadata.len());
                 if length == self.segment_bytes {
-                    shelf.spares.push((entry.path(), length));
+                    shelf.spares.push((self.folder.join(name), length));
                 } else {
                     // Of another length, or cut off while it was made: it holds nothing.
-                    let _ = fs::remove_file(entry.path());
+                    let _ = self.disk.remove(&self.folder.join(name));
                 }
             }
         }
@@ -249,7 +245,7 @@ impl Opening {
             if offset == 0 {
                 // The name stays before the next one, and the next opening must not stumble over it.
                 number = last_number;
-                fs::remove_file(&path).map_err(|e| self.failed("removing", &path, e))?;
+                self.disk.remove(&path).map_err(|e| self.failed("removing", &path, e))?;
             } else {
                 shelf.closed.push_back(Closed { path, length, last: expected - 1 });
             }
@@ -264,7 +260,7 @@ impl Opening {
         if first > expected {
             // All that the older segments hold is in the tables, and the sequence does not go on from them.
             for closed in std::mem::take(&mut shelf.closed) {
-                fs::remove_file(&closed.path).map_err(|e| self.failed("removing", &closed.path, e))?;
+                self.disk.remove(&closed.path).map_err(|e| self.failed("removing", &closed.path, e))?;
             }
         }
         let current = Segment { file, path, number, length, end: SEGMENT_HEADER as u64 };
@@ -277,9 +273,9 @@ impl Opening {
         if !needed {
             return Ok(());
         }
-        let file = OpenOptions::new().write(true).open(path).map_err(|e| self.failed("opening", path, e))?;
-        zero(&file, offset, reach)
-            .and_then(|()| file.sync_all())
+        let file = self.disk.open(path).map_err(|e| self.failed("opening", path, e))?;
+        zero(&*file, offset, reach)
+            .and_then(|()| file.sync())
             .map_err(|e| self.failed("clearing", path, e))
     }
 
