@@ -402,8 +402,11 @@ impl<'a> Run<'a> {
                     let Some(&index) = asked.get(ticket as usize) else { continue };
                     let (place, sent) = (self.plan.deeds[index].0, self.sent_of(index));
                     self.tell(format!("{} is told {}", id_of(place), short(&answer)));
-                    let told = Told { id: id_of(place), deed: index, answer: answer.clone(), commits };
-                    self.ledger.told.push(told);
+                    // What an operator asks for has an id of the kernel's own.
+                    if self.deed(index).receiver().is_some() {
+                        let told = Told { id: id_of(place), deed: place, answer: answer.clone(), commits };
+                        self.ledger.told.push(told);
+                    }
                     if matches!(&answer, Answer::Refused(refusal) if is_passing(refusal)) {
                         continue;
                     }

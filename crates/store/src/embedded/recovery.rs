@@ -62,7 +62,20 @@ pub(crate) struct Opening {
 /// The end of what could be read in the last segment.
 struct End {
     offset: usize,
+    /// Where the first block begins of which it is not known that it was synced.
+    unsynced: usize,
     dropped: Option<String>,
+}
+
+/// The last segment, as it was found.
+struct Last {
+    path: PathBuf,
+    number: u64,
+    /// Where its last good block ends.
+    offset: u64,
+    length: u64,
+    /// The good blocks at its end of which it is not known that they were synced.
+    tail: Vec<u8>,
 }
 
 impl Opening {
@@ -82,7 +95,8 @@ impl Opening {
                 None => {
                     let problem = "the segment has no header".to_string();
                     recovery.dropped = Some(Dropped { file: path.clone(), offset: 0, problem });
-                    last = Some((path, *number, 0, bytes.len() as u64));
+                    let length = bytes.len() as u64;
+                    last = Some(Last { path, number: *number, offset: 0, length, tail: Vec::new() });
                     break;
                 }
             };
@@ -106,7 +120,9 @@ impl Opening {
                 );
                 recovery.dropped = Some(Dropped { file: path.clone(), offset: end.offset as u64, problem });
             }
-            last = Some((path, *number, end.offset as u64, bytes.len() as u64));
+            let tail = bytes.get(end.unsynced..end.offset).unwrap_or_default().to_vec();
+            let (offset, length) = (end.offset as u64, bytes.len() as u64);
+            last = Some(Last { path, number: *number, offset, length, tail });
         }
         let journal = self.go_on(shelf, last, expected, recovery.dropped.is_some())?;
         Ok((journal, recovery))
@@ -131,17 +147,29 @@ impl Opening {
             }
         }
         numbers.sort_unstable();
-        for pair in numbers.windows(2) {
-            if pair[1] != pair[0] + 1 {
-                return Err(StoreError::Damaged {
-                    file: segment_path(&self.folder, pair[0] + 1),
-                    offset: 0,
-                    problem: "the segment is missing; put it back, or restore the folder from a backup"
-                        .into(),
-                });
-            }
-        }
+        self.leave_out_freed(&mut numbers)?;
         Ok((numbers, shelf))
+    }
+
+    /// The names of freed segments may be back after a power cut, and not all of them: nothing waits for a removal to
+    /// be on the disk. Before a gap there is only such, when what follows it begins with what the tables do not hold.
+    fn leave_out_freed(&self, numbers: &mut Vec<u64>) -> Result<(), StoreError> {
+        let Some(gap) = numbers.windows(2).rposition(|pair| pair[1] != pair[0] + 1) else { return Ok(()) };
+        let after = segment_path(&self.folder, numbers[gap + 1]);
+        let bytes = self.disk.read(&after).map_err(|source| self.failed("reading", &after, source))?;
+        let begins = SegmentHeader::read(&bytes, self.salt).map(|header| header.first);
+        if !begins.is_ok_and(|first| first <= self.applied + 1) {
+            return Err(StoreError::Damaged {
+                file: segment_path(&self.folder, numbers[gap] + 1),
+                offset: 0,
+                problem: "the segment is missing; put it back, or restore the folder from a backup".into(),
+            });
+        }
+        for freed in numbers.drain(..=gap) {
+            // It holds nothing that counts; should it stay, the next opening meets it again.
+            let _ = self.disk.remove(&segment_path(&self.folder, freed));
+        }
+        Ok(())
     }
 
     /// The header of a segment; none when it is the last one and holds nothing.
@@ -178,10 +206,13 @@ impl Opening {
         replay: Replay<'_>,
     ) -> Result<End, StoreError> {
         let mut offset = SEGMENT_HEADER;
+        let (mut places, mut synced) = (Vec::new(), 0);
         while let Some(header) = bytes.get(offset..).and_then(|rest| BlockHeader::check(rest, self.salt)) {
             if header.sequence != *expected {
                 break;
             }
+            places.push((header.sequence, offset));
+            synced = header.synced;
             let payload = offset + BLOCK_HEADER..offset + BLOCK_HEADER + header.length;
             offset = payload.end;
             if header.sequence > self.applied {
@@ -190,8 +221,9 @@ impl Opening {
             }
             *expected += 1;
         }
+        let unsynced = places.iter().find(|(sequence, _)| *sequence > synced).map_or(offset, |(_, at)| *at);
         if !is_last {
-            return Ok(End { offset, dropped: None });
+            return Ok(End { offset, unsynced, dropped: None });
         }
         if let Some(at) = self.later(bytes, offset, *expected, true) {
             let problem = format!(
@@ -209,7 +241,7 @@ impl Opening {
         } else {
             None
         };
-        Ok(End { offset, dropped })
+        Ok(End { offset, unsynced, dropped })
     }
 
     /// Where behind `offset` a block with a sequence from `expected` on begins; with `proof`, only one that
@@ -227,17 +259,21 @@ impl Opening {
     fn go_on(
         self,
         mut shelf: Shelf,
-        last: Option<(PathBuf, u64, u64, u64)>,
+        last: Option<Last>,
         expected: u64,
         dropped: bool,
     ) -> Result<Journal, StoreError> {
         let mut number = 1;
-        if let Some((path, last_number, offset, length)) = last {
+        if let Some(Last { path, number: last_number, offset, length, tail }) = last {
             let reach = length.max(self.segment_bytes);
             // Without its header, or with less in it than the tables hold, there is nothing to go on from.
             if offset > 0 && expected > self.applied {
                 self.tidy(&path, offset, reach, dropped || length < reach)?;
                 let file = self.disk.open(&path).map_err(|e| self.failed("opening", &path, e))?;
+                // After a sync that failed, the system may show what it will never write. So it is written again, and
+                // the sync below is one of something.
+                file.write_at(&tail, offset - tail.len() as u64)
+                    .map_err(|e| self.failed("writing", &path, e))?;
                 let current = Segment { file, path, number: last_number, length: reach, end: offset };
                 return self.finish(shelf, current, expected);
             }
