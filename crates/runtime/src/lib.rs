@@ -12,6 +12,7 @@ mod error;
 mod follow;
 mod handle;
 mod metrics;
+mod recorder;
 mod shard;
 
 pub use clock::{Clock, SystemClock};
@@ -20,9 +21,11 @@ pub use error::{CallError, StartError};
 pub use follow::{Follower, Interrupted, Turned};
 pub use handle::{Decision, Handle};
 pub use metrics::{Histogram, Metrics};
+pub use recorder::Recorder;
 
 use everstate_store::{Store, StoreError};
 use follow::Hub;
+use recorder::Recording;
 use shard::Shard;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -78,12 +81,30 @@ impl Runtime {
         options: Options,
         clock: Box<dyn Clock>,
     ) -> Result<Runtime, StartError> {
+        Runtime::start_with(store, options, clock, Recording::default())
+    }
+
+    /// The same, with somebody who is told of all that is stepped and committed.
+    pub fn start_recorded(
+        store: Box<dyn Store>,
+        options: Options,
+        recorder: Box<dyn Recorder>,
+    ) -> Result<Runtime, StartError> {
+        Runtime::start_with(store, options, Box::new(SystemClock::new()), Recording::to(recorder))
+    }
+
+    fn start_with(
+        store: Box<dyn Store>,
+        options: Options,
+        clock: Box<dyn Clock>,
+        recording: Recording,
+    ) -> Result<Runtime, StartError> {
         let definitions = Arc::new(Definitions::read(&*store.reader())?);
         let metrics = Arc::new(Metrics::default());
         let (hub, publisher, hub_thread) = Hub::start(options.follow_buffer_max);
         let (handle, queue) =
             Handle::new(store.reader(), definitions, metrics, hub, options.queue_events_max);
-        let shard = Shard::new(store, options, clock, handle.shared(), publisher)?;
+        let shard = Shard::new(store, options, clock, handle.shared(), publisher, recording)?;
         let thread = std::thread::Builder::new()
             .name("everstate-shard".into())
             .spawn(move || shard.run(&queue))

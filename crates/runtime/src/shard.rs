@@ -6,6 +6,7 @@ use crate::error::{CallError, StartError};
 use crate::follow::{Publisher, Turned};
 use crate::handle::{Call, Replies, Reply, Shared};
 use crate::metrics::bump;
+use crate::recorder::Recording;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use everstate_kernel::{
     Answer, DeadlineReason, Durability, EventId, Input, Json, Node, Out, Outcome, Record, Refusal, Release,
@@ -36,6 +37,7 @@ pub(crate) struct Shard {
     waiting_clean_at: usize,
     /// The disk was full a moment ago: nothing from within is tried before this.
     full_until: Option<Instant>,
+    recording: Recording,
 }
 
 /// Who waits for an answer.
@@ -86,6 +88,7 @@ impl Shard {
         clock: Box<dyn Clock>,
         shared: Arc<Shared>,
         publisher: Publisher,
+        recording: Recording,
     ) -> Result<Shard, StartError> {
         let node = Node::new(options.seed);
         let (asked, gathered, waiting) = (Vec::new(), Vec::new(), BTreeMap::new());
@@ -102,6 +105,7 @@ impl Shard {
             waiting,
             waiting_clean_at,
             full_until,
+            recording,
         };
         shard.restore()?;
         Ok(shard)
@@ -251,6 +255,7 @@ impl Shard {
 
     fn step(&mut self, now: Time, input: Input, batch: &mut Batch) -> Result<(), StoreError> {
         self.hydrate(std::slice::from_ref(&input))?;
+        self.recording.stepped(now, &input);
         self.node.step(now, input, &mut batch.out);
         batch.inputs += 1;
         Ok(())
@@ -353,6 +358,7 @@ impl Shard {
                 Ok(()) => {}
                 Err(StoreError::Full) => {
                     self.restore()?;
+                    self.recording.restored();
                     self.full_until = Some(Instant::now() + FULL_PAUSE);
                     self.answer_all(&CallError::Full);
                     batch.clear();
@@ -365,6 +371,7 @@ impl Shard {
             metrics.batch_inputs.count(batch.inputs as u64);
             self.publisher.committed(self.node.position());
         }
+        self.recording.committed(&out.records);
         self.node.settle(self.options.instances_cached_max);
         self.tell(&mut out.records);
         self.release(&mut out.releases);

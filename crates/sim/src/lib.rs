@@ -7,11 +7,14 @@
 //! Its one invariant: what it says of a system is what the kernel does; no rule of the kernel is written down twice.
 
 mod canonical;
+mod chance;
 mod choice;
 mod explore;
 mod kernel_step;
 mod locals;
 mod names;
+#[cfg(feature = "node")]
+pub mod node;
 mod play;
 mod property;
 mod scene;

@@ -3,6 +3,7 @@
 //! It refuses to ask the world for chance. Its one invariant: the same system and seed give the same run, byte for
 //! byte, on every machine and with any number of threads.
 
+use crate::chance::Chance;
 use crate::play::Play;
 use crate::property::Claim;
 use crate::story::Violation;
@@ -27,7 +28,7 @@ pub const STEPS_MAX: usize = 2_000;
 
 /// Makes one run.
 pub fn simulate(system: &System, seed: u64) -> Result<Run, String> {
-    let mut chance = Chance(seed);
+    let mut chance = Chance::new(seed);
     let (mut play, starts) = Play::begin(system)?;
     let mut steps: Vec<Happening> = Vec::new();
     let mut wrong: Option<(String, String)> =
@@ -124,24 +125,5 @@ impl Cohort {
         }
         summary.failed.sort_by_key(|run| run.seed);
         Ok(summary)
-    }
-}
-
-/// A stream of numbers from a seed (SplitMix64; Steele, Lea and Flood 2014).
-#[derive(Debug, Clone)]
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// One of several. The bias of a remainder is far below what a run could show.
-    fn choose<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[(self.next() % items.len() as u64) as usize]
     }
 }

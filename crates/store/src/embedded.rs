@@ -28,6 +28,8 @@ use std::thread::JoinHandle;
 
 mod applier;
 mod backup;
+#[cfg(any(test, feature = "test-world"))]
+mod fake_disk;
 mod files;
 mod folder;
 mod journal;
@@ -37,6 +39,8 @@ mod recovery;
 mod tests;
 mod trees;
 
+#[cfg(any(test, feature = "test-world"))]
+pub use fake_disk::{Crash, FakeDisk, Torn, open_fake};
 pub use metrics::Stats;
 pub use recovery::{Dropped, Recovery};
 
@@ -84,9 +88,13 @@ pub struct Handle {
 
 /// Opens the store in `folder`, which is made if it is not there, and says what had to be recovered.
 pub fn open(folder: &Path, options: &Options) -> Result<(Embedded, Recovery), StoreError> {
-    open_on(folder, options, Arc::new(System))
+    let (mut store, recovery) = open_on(folder, options, Arc::new(System))?;
+    store.start()?;
+    Ok((store, recovery))
 }
 
+/// Opens a store without its threads: until [`Embedded::start`], or for ever, and then whoever commits moves what is
+/// sealed, or [`Embedded::tend`] does.
 fn open_on(
     folder: &Path,
     options: &Options,
@@ -128,7 +136,7 @@ fn open_on(
         segment_bytes,
         metrics,
     });
-    let mut store = Embedded {
+    let store = Embedded {
         journal,
         shared,
         folder: folder.to_path_buf(),
@@ -136,7 +144,6 @@ fn open_on(
         threads: Vec::new(),
         _lock: owned,
     };
-    store.start()?;
     Ok((store, recovery))
 }
 
@@ -201,15 +208,30 @@ impl Embedded {
     fn make_room(&mut self) -> Result<(), StoreError> {
         let (filled, room) = (self.shared.reading.read().active.bytes, self.memory_bytes / 2);
         if filled < room {
-            self.shared.keep_pace(filled, room);
+            if self.has_threads() {
+                self.shared.keep_pace(filled, room);
+            }
             return Ok(());
         }
         if lock(&self.shared.phase).sealed {
             self.shared.metrics.waits.fetch_add(1, Relaxed);
-            self.shared.wait_for_tables()?;
+            self.empty_sealed()?;
         }
         self.shared.check(&lock(&self.shared.phase))?;
         self.seal()
+    }
+
+    fn has_threads(&self) -> bool {
+        !self.threads.is_empty()
+    }
+
+    /// Waits until what is sealed is in the tables, or moves it there.
+    fn empty_sealed(&self) -> Result<(), StoreError> {
+        if !self.has_threads() {
+            self.shared.tend()?;
+            return self.shared.check(&lock(&self.shared.phase));
+        }
+        self.shared.wait_for_tables()
     }
 
     /// Seals the active generation. What it holds is on the disk in the journal before any of it is in the tables, or
@@ -244,9 +266,9 @@ impl Embedded {
 
     /// Moves everything into the tables and waits for it. For tests and tools; nobody needs it for safety.
     pub fn settle(&mut self) -> Result<(), StoreError> {
-        self.shared.wait_for_tables()?;
+        self.empty_sealed()?;
         self.seal()?;
-        self.shared.wait_for_tables()
+        self.empty_sealed()
     }
 
     /// Merges the tables' files until each row is in one of them. It rewrites everything, so it is for tests and

@@ -7,6 +7,8 @@
 
 mod codec;
 mod contract;
+#[cfg(any(test, feature = "test-world"))]
+mod dice;
 mod embedded;
 mod export;
 mod keys;
@@ -21,6 +23,8 @@ mod conformance;
 mod world;
 
 pub use contract::{Page, Query, Reader, Store, StoreError, Summary};
+#[cfg(any(test, feature = "test-world"))]
+pub use embedded::{Crash, FakeDisk, Torn, open_fake};
 pub use embedded::{Dropped, Embedded, Handle, Options, Recovery, Stats, open};
 pub use export::{InstanceRow, Portable, Row, export, import};
 pub use memory::Memory;

@@ -4,6 +4,7 @@
 
 use self::queries::{fits, queries};
 use crate::contract::{Query, Reader};
+pub(crate) use crate::dice::Dice;
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionId, DefinitionRecord, DeletedRecord, Errand, Event, EventId,
     HistoryEntry, Instance, Json, Kept, Labels, Links, Outcome, OutcomeRecord, Queued, Record, Rejection,
@@ -14,27 +15,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod queries;
-
-/// A stream of numbers that is the same for the same seed (splitmix64).
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn new(seed: u64) -> Dice {
-        Dice(seed)
-    }
-
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
 
 const STATES: &[&[&str]] = &[
     &["open"],

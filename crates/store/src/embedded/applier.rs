@@ -159,36 +159,53 @@ impl Shared {
                 continue;
             }
             drop(phase);
-            let outcome = self.move_sealed();
-            let mut phase = lock(&self.phase);
-            match outcome {
-                Ok(()) => {
-                    phase.full = false;
-                    phase.sealed = false;
-                    phase.note_pace();
-                    phase.merge = true;
-                    self.changed.notify_all();
-                }
-                Err(error) if is_full(&error) => {
-                    tracing::warn!("the disk is full; new commits are refused once memory is");
-                    phase.full = true;
-                    self.changed.notify_all();
-                    drop(self.wait_a_while(phase));
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the tables cannot be written; the store takes no more commits");
-                    phase.failure = Some(error.to_string());
-                    self.changed.notify_all();
-                    return;
-                }
+            let phase = self.move_one();
+            if phase.failure.is_some() {
+                return;
+            }
+            if phase.full {
+                drop(self.wait_a_while(phase));
             }
         }
+    }
+
+    /// Moves the sealed generation and notes how that went.
+    fn move_one(&self) -> MutexGuard<'_, Phase> {
+        let outcome = self.move_sealed();
+        let mut phase = lock(&self.phase);
+        match outcome {
+            Ok(()) => {
+                phase.full = false;
+                phase.sealed = false;
+                phase.note_pace();
+                phase.merge = true;
+            }
+            Err(error) if is_full(&error) => {
+                tracing::warn!("the disk is full; new commits are refused once memory is");
+                phase.full = true;
+            }
+            Err(error) => {
+                tracing::error!(%error, "the tables cannot be written; the store takes no more commits");
+                phase.failure = Some(error.to_string());
+            }
+        }
+        self.changed.notify_all();
+        phase
+    }
+
+    /// Does what the two threads would do next, in the caller's: for a store that was opened without them.
+    pub(crate) fn tend(&self) -> Result<(), StoreError> {
+        if lock(&self.phase).sealed {
+            drop(self.move_one());
+        }
+        while self.reading.tables.compact()? {}
+        Ok(())
     }
 
     fn move_sealed(&self) -> Result<(), StoreError> {
         let Some(sealed) = self.reading.read().sealed.clone() else { return Ok(()) };
         let _files = lock(&self.files);
-        self.reading.tables.move_in(&sealed)?;
+        self.reading.tables.move_in(&sealed, &*self.disk)?;
         let applied = sealed.counters.applied;
         self.reading.write().moved_in();
         self.metrics.moved.fetch_add(1, Relaxed);

@@ -1,4 +1,4 @@
-//! The file operations of the journal, as few as it needs, so that tests can make each of them fail.
+//! The file operations of the journal, as few as it needs, so that tests and simulations can make each of them fail.
 //!
 //! It refuses to know what is written.
 //!
@@ -19,6 +19,21 @@ pub(crate) trait Disk: Send + Sync {
 
     /// Renames a file and makes that durable.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// All bytes of a file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// The names of the files in a folder, with their lengths.
+    fn list(&self, folder: &Path) -> io::Result<Vec<(String, u64)>>;
+
+    /// Removes a file. The name may come back after a power cut, until something else makes the folder durable.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// The run of a table is about to be written. The tables' files do not lie here; but whoever stands in for a disk
+    /// can cut the power between two of them.
+    fn before_run(&self, _table: &str) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A file of fixed length.
@@ -58,6 +73,24 @@ impl Disk for System {
         fs::rename(from, to)?;
         sync_folder_of(to)
     }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<(String, u64)>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let length = entry.metadata().map_or(0, |metadata| metadata.len());
+            files.push((entry.file_name().to_string_lossy().into_owned(), length));
+        }
+        Ok(files)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
 }
 
 impl JournalFile for File {
@@ -79,10 +112,10 @@ pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
 }
 
 /// Writes zeros from `offset` up to `end`.
-pub(crate) fn zero(file: &File, mut offset: u64, end: u64) -> io::Result<()> {
+pub(crate) fn zero(file: &dyn JournalFile, mut offset: u64, end: u64) -> io::Result<()> {
     while offset < end {
         let length = (end - offset).min(ZEROS.len() as u64);
-        write_all_at(file, &ZEROS[..length as usize], offset)?;
+        file.write_at(&ZEROS[..length as usize], offset)?;
         offset += length;
     }
     Ok(())

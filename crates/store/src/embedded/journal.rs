@@ -315,7 +315,7 @@ impl Shelf {
             let spare = folder.join(format!("spare-{}", self.spare_number));
             disk.rename(path, &spare).map(|()| self.spares.push((spare, length)))
         } else {
-            std::fs::remove_file(path)
+            disk.remove(path)
         };
         if let Err(error) = outcome {
             tracing::warn!(%error, "journal segment {} could not be freed", path.display());

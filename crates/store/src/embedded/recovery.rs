@@ -20,7 +20,6 @@ use super::journal::{
 };
 use super::metrics::Metrics;
 use crate::contract::StoreError;
-use std::fs::{self, OpenOptions};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -63,7 +62,20 @@ pub(crate) struct Opening {
 /// The end of what could be read in the last segment.
 struct End {
     offset: usize,
+    /// Where the first block begins of which it is not known that it was synced.
+    unsynced: usize,
     dropped: Option<String>,
+}
+
+/// The last segment, as it was found.
+struct Last {
+    path: PathBuf,
+    number: u64,
+    /// Where its last good block ends.
+    offset: u64,
+    length: u64,
+    /// The good blocks at its end of which it is not known that they were synced.
+    tail: Vec<u8>,
 }
 
 impl Opening {
@@ -76,14 +88,15 @@ impl Opening {
         let mut ended_at = 0;
         for (at, number) in numbers.iter().enumerate() {
             let path = segment_path(&self.folder, *number);
-            let bytes = Arc::new(fs::read(&path).map_err(|source| self.failed("reading", &path, source))?);
+            let bytes = Arc::new(self.disk.read(&path).map_err(|source| self.failed("reading", &path, source))?);
             let is_last = at + 1 == numbers.len();
             let header = match self.header(&path, &bytes, *number, is_last)? {
                 Some(header) => header,
                 None => {
                     let problem = "the segment has no header".to_string();
                     recovery.dropped = Some(Dropped { file: path.clone(), offset: 0, problem });
-                    last = Some((path, *number, 0, bytes.len() as u64));
+                    let length = bytes.len() as u64;
+                    last = Some(Last { path, number: *number, offset: 0, length, tail: Vec::new() });
                     break;
                 }
             };
@@ -107,7 +120,9 @@ impl Opening {
                 );
                 recovery.dropped = Some(Dropped { file: path.clone(), offset: end.offset as u64, problem });
             }
-            last = Some((path, *number, end.offset as u64, bytes.len() as u64));
+            let tail = bytes.get(end.unsynced..end.offset).unwrap_or_default().to_vec();
+            let (offset, length) = (end.offset as u64, bytes.len() as u64);
+            last = Some(Last { path, number: *number, offset, length, tail });
         }
         let journal = self.go_on(shelf, last, expected, recovery.dropped.is_some())?;
         Ok((journal, recovery))
@@ -117,35 +132,44 @@ impl Opening {
     fn files(&self) -> Result<(Vec<u64>, Shelf), StoreError> {
         let mut shelf = Shelf::default();
         let mut numbers: Vec<u64> = Vec::new();
-        let entries = fs::read_dir(&self.folder).map_err(|e| self.failed("listing", &self.folder, e))?;
-        for entry in entries {
-            let entry = entry.map_err(|e| self.failed("listing", &self.folder, e))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
+        let files = self.disk.list(&self.folder).map_err(|e| self.failed("listing", &self.folder, e))?;
+        for (name, length) in files {
             if let Some(number) = name.strip_suffix(".log").and_then(|number| number.parse().ok()) {
                 numbers.push(number);
             } else if let Some(number) = name.strip_prefix("spare-").and_then(|n| n.parse::<u64>().ok()) {
                 shelf.spare_number = shelf.spare_number.max(number);
-                let length = entry.metadata().map_or(0, |metadata| metadata.len());
                 if length == self.segment_bytes {
-                    shelf.spares.push((entry.path(), length));
+                    shelf.spares.push((self.folder.join(name), length));
                 } else {
                     // Of another length, or cut off while it was made: it holds nothing.
-                    let _ = fs::remove_file(entry.path());
+                    let _ = self.disk.remove(&self.folder.join(name));
                 }
             }
         }
         numbers.sort_unstable();
-        for pair in numbers.windows(2) {
-            if pair[1] != pair[0] + 1 {
-                return Err(StoreError::Damaged {
-                    file: segment_path(&self.folder, pair[0] + 1),
-                    offset: 0,
-                    problem: "the segment is missing; put it back, or restore the folder from a backup"
-                        .into(),
-                });
-            }
-        }
+        self.leave_out_freed(&mut numbers)?;
         Ok((numbers, shelf))
+    }
+
+    /// The names of freed segments may be back after a power cut, and not all of them: nothing waits for a removal to
+    /// be on the disk. Before a gap there is only such, when what follows it begins with what the tables do not hold.
+    fn leave_out_freed(&self, numbers: &mut Vec<u64>) -> Result<(), StoreError> {
+        let Some(gap) = numbers.windows(2).rposition(|pair| pair[1] != pair[0] + 1) else { return Ok(()) };
+        let after = segment_path(&self.folder, numbers[gap + 1]);
+        let bytes = self.disk.read(&after).map_err(|source| self.failed("reading", &after, source))?;
+        let begins = SegmentHeader::read(&bytes, self.salt).map(|header| header.first);
+        if !begins.is_ok_and(|first| first <= self.applied + 1) {
+            return Err(StoreError::Damaged {
+                file: segment_path(&self.folder, numbers[gap] + 1),
+                offset: 0,
+                problem: "the segment is missing; put it back, or restore the folder from a backup".into(),
+            });
+        }
+        for freed in numbers.drain(..=gap) {
+            // It holds nothing that counts; should it stay, the next opening meets it again.
+            let _ = self.disk.remove(&segment_path(&self.folder, freed));
+        }
+        Ok(())
     }
 
     /// The header of a segment; none when it is the last one and holds nothing.
@@ -182,10 +206,13 @@ impl Opening {
         replay: Replay<'_>,
     ) -> Result<End, StoreError> {
         let mut offset = SEGMENT_HEADER;
+        let (mut places, mut synced) = (Vec::new(), 0);
         while let Some(header) = bytes.get(offset..).and_then(|rest| BlockHeader::check(rest, self.salt)) {
             if header.sequence != *expected {
                 break;
             }
+            places.push((header.sequence, offset));
+            synced = header.synced;
             let payload = offset + BLOCK_HEADER..offset + BLOCK_HEADER + header.length;
             offset = payload.end;
             if header.sequence > self.applied {
@@ -194,8 +221,9 @@ impl Opening {
             }
             *expected += 1;
         }
+        let unsynced = places.iter().find(|(sequence, _)| *sequence > synced).map_or(offset, |(_, at)| *at);
         if !is_last {
-            return Ok(End { offset, dropped: None });
+            return Ok(End { offset, unsynced, dropped: None });
         }
         if let Some(at) = self.later(bytes, offset, *expected, true) {
             let problem = format!(
@@ -213,7 +241,7 @@ impl Opening {
         } else {
             None
         };
-        Ok(End { offset, dropped })
+        Ok(End { offset, unsynced, dropped })
     }
 
     /// Where behind `offset` a block with a sequence from `expected` on begins; with `proof`, only one that
@@ -231,17 +259,21 @@ impl Opening {
     fn go_on(
         self,
         mut shelf: Shelf,
-        last: Option<(PathBuf, u64, u64, u64)>,
+        last: Option<Last>,
         expected: u64,
         dropped: bool,
     ) -> Result<Journal, StoreError> {
         let mut number = 1;
-        if let Some((path, last_number, offset, length)) = last {
+        if let Some(Last { path, number: last_number, offset, length, tail }) = last {
             let reach = length.max(self.segment_bytes);
             // Without its header, or with less in it than the tables hold, there is nothing to go on from.
             if offset > 0 && expected > self.applied {
                 self.tidy(&path, offset, reach, dropped || length < reach)?;
                 let file = self.disk.open(&path).map_err(|e| self.failed("opening", &path, e))?;
+                // After a sync that failed, the system may show what it will never write. So it is written again, and
+                // the sync below is one of something.
+                file.write_at(&tail, offset - tail.len() as u64)
+                    .map_err(|e| self.failed("writing", &path, e))?;
                 let current = Segment { file, path, number: last_number, length: reach, end: offset };
                 return self.finish(shelf, current, expected);
             }
@@ -249,7 +281,7 @@ impl Opening {
             if offset == 0 {
                 // The name stays before the next one, and the next opening must not stumble over it.
                 number = last_number;
-                fs::remove_file(&path).map_err(|e| self.failed("removing", &path, e))?;
+                self.disk.remove(&path).map_err(|e| self.failed("removing", &path, e))?;
             } else {
                 shelf.closed.push_back(Closed { path, length, last: expected - 1 });
             }
@@ -264,7 +296,7 @@ impl Opening {
         if first > expected {
             // All that the older segments hold is in the tables, and the sequence does not go on from them.
             for closed in std::mem::take(&mut shelf.closed) {
-                fs::remove_file(&closed.path).map_err(|e| self.failed("removing", &closed.path, e))?;
+                self.disk.remove(&closed.path).map_err(|e| self.failed("removing", &closed.path, e))?;
             }
         }
         let current = Segment { file, path, number, length, end: SEGMENT_HEADER as u64 };
@@ -277,9 +309,9 @@ impl Opening {
         if !needed {
             return Ok(());
         }
-        let file = OpenOptions::new().write(true).open(path).map_err(|e| self.failed("opening", path, e))?;
-        zero(&file, offset, reach)
-            .and_then(|()| file.sync_all())
+        let file = self.disk.open(path).map_err(|e| self.failed("opening", path, e))?;
+        zero(&*file, offset, reach)
+            .and_then(|()| file.sync())
             .map_err(|e| self.failed("clearing", path, e))
     }
 

@@ -75,6 +75,18 @@ impl Disk for Faulty {
         }
         System.rename(from, to)
     }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        System.read(path)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<(String, u64)>> {
+        System.list(folder)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        System.remove(path)
+    }
 }
 
 impl JournalFile for FaultyFile {

@@ -6,6 +6,7 @@
 //! holds the marker; a run is there whole or not at all. What the other trees hold beyond the marker is what
 //! replaying the journal writes again under the same keys.
 
+use super::files::Disk;
 use crate::codec;
 use crate::contract::StoreError;
 use crate::keys;
@@ -107,18 +108,28 @@ impl Trees {
     }
 
     /// Moves a generation into the tables. When it fails, it can be tried again.
-    pub(crate) fn move_in(&self, generation: &Generation) -> Result<(), StoreError> {
+    pub(crate) fn move_in(&self, generation: &Generation, disk: &dyn Disk) -> Result<(), StoreError> {
+        self.before_run(&self.history, disk)?;
         self.history.ingest(|write| {
             generation
                 .history
                 .iter()
                 .try_for_each(|(key, row)| write(key.as_ref(), row.as_ref().map(Slice::as_slice)))
         })?;
+        self.before_run(&self.outcomes, disk)?;
         self.outcomes.ingest(|write| generation.table_outcomes(write))?;
+        self.before_run(&self.runs, disk)?;
         self.runs.ingest(|write| generation.table_runs(write))?;
+        self.before_run(&self.rows, disk)?;
         self.rows.ingest(|write| generation.table_rows(write))?;
         self.latest.store(generation.counters.latest.0, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn before_run(&self, tree: &Tree, disk: &dyn Disk) -> Result<(), StoreError> {
+        let name = tree.folder.file_name().map_or_else(Default::default, |name| name.to_string_lossy());
+        let action = || format!("writing table {}", tree.folder.display());
+        disk.before_run(&name).map_err(|source| StoreError::Io { action: action(), source })
     }
 
     /// Merges what should be merged, one step of each tree; answers whether there may be more to do.

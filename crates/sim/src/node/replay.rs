@@ -1,0 +1,55 @@
+//! Recorded inputs, given to a fresh kernel over plain tables.
+//!
+//! It refuses to know what recorded them: a simulated node, or the real runtime. Its one invariant: it decides nothing;
+//! the inputs say what was stepped, when, and in which order.
+
+use super::whole::Whole;
+use everstate_kernel::{Definition, Input, Node, Out, Record, Time};
+use std::sync::Arc;
+
+/// A node that is given what another one was given.
+#[derive(Debug)]
+pub struct Replay {
+    seed: u64,
+    node: Node,
+    definitions: Vec<(Arc<Definition>, Arc<str>)>,
+    /// All that the kernel wanted kept, in order.
+    pub records: Vec<Record>,
+    /// What those make.
+    pub whole: Whole,
+}
+
+impl Replay {
+    /// An empty node with that seed.
+    pub fn new(seed: u64) -> Replay {
+        let (definitions, records) = (Vec::new(), Vec::new());
+        let mut replay =
+            Replay { seed, node: Node::new(seed), definitions, records, whole: Whole::default() };
+        replay.restart();
+        replay
+    }
+
+    /// The process that was recorded ended here, and another one went on.
+    pub fn restart(&mut self) {
+        self.node = Node::new(self.seed);
+        for (definition, source) in &self.definitions {
+            self.node.restore_definition(definition.clone(), source.clone());
+        }
+        let tables = &self.whole.tables;
+        self.node.restore(tables.position, tables.outbox.values().cloned().collect());
+    }
+
+    /// The next input.
+    pub fn step(&mut self, now: Time, input: &Input) {
+        if let Input::Define { definition, source, .. } = input {
+            self.definitions.push((definition.clone(), source.clone()));
+        }
+        let loaded = self.whole.tables.hydrate(&self.node.touches(input));
+        self.node.hydrate(loaded);
+        let mut out = Out::default();
+        self.node.step(now, input.clone(), &mut out);
+        self.whole.apply(&out.records);
+        self.records.extend(out.records);
+        self.node.settle(0);
+    }
+}

@@ -1,0 +1,60 @@
+//! The simulation of the node, run: seeds of every day, seeds of past failures, and bugs that must be found.
+use super::{BUGS, CI_SEEDS, KEPT_SEEDS, Plan, run, shrink};
+
+/// Runs a plan, and says how to see it again when something is wrong.
+#[track_caller]
+fn holds(plan: &Plan) {
+    let verdict = run(plan, None);
+    if let Some(failure) = &verdict.failure {
+        let shrunk = shrink(plan, None, 60);
+        let story = run(&shrunk, None).story.join("\n");
+        panic!(
+            "plan {plan}: {}: {}\nshrunk: cargo run -p everstate-sim --features node --example fleet -- plan '{shrunk}'\n{story}",
+            failure.check, failure.what
+        );
+    }
+}
+
+#[test]
+fn every_promise_holds_in_the_seeds_of_every_day() {
+    for seed in CI_SEEDS {
+        holds(&Plan::of(seed));
+    }
+}
+
+#[test]
+fn every_promise_holds_in_the_seeds_of_past_failures() {
+    for line in KEPT_SEEDS.lines() {
+        if let Some(plan) = Plan::read(line).unwrap_or_else(|problem| panic!("{problem}")) {
+            holds(&plan);
+        }
+    }
+}
+
+#[test]
+fn one_seed_gives_one_run() {
+    for seed in [1, 2, 3] {
+        let (first, second) = (run(&Plan::of(seed), None), run(&Plan::of(seed), None));
+        assert_eq!(first.story, second.story);
+        assert_eq!(first, second, "byte for byte");
+    }
+}
+
+#[test]
+fn a_plan_is_its_line() {
+    let plan = Plan::of(9).with(|deed| deed % 3 == 0, |fault| fault != 1);
+    assert_eq!(Plan::read(&plan.to_string()), Ok(Some(plan)));
+    assert_eq!(Plan::read("9 # why"), Ok(Some(Plan::of(9))));
+    assert_eq!(Plan::read("  # nothing"), Ok(None));
+    for wrong in ["x", "1 2", "1 deeds a faults -"] {
+        assert!(Plan::read(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn every_bug_is_found_within_the_seeds_of_every_day() {
+    for (bug, what) in BUGS {
+        let found = CI_SEEDS.into_iter().find(|seed| run(&Plan::of(*seed), Some(*bug)).failure.is_some());
+        assert!(found.is_some(), "{bug:?} ({what}) is not found");
+    }
+}

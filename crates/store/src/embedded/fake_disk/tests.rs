@@ -1,0 +1,90 @@
+//! The embedded engine on the fake disk: whatever a crash leaves, what was acknowledged is there.
+
+use super::{Crash, FakeDisk, Torn, open_fake};
+use crate::conformance::folder;
+use crate::contract::Store;
+use crate::dice::Dice;
+use crate::embedded::Options;
+use crate::world::{Model, World};
+use everstate_kernel::{Durability, Record};
+
+const ENDS: [(Crash, Torn); 5] = [
+    (Crash::Process, Torn::Kept),
+    (Crash::Power, Torn::Lost),
+    (Crash::Power, Torn::Kept),
+    (Crash::Power, Torn::Cut),
+    (Crash::Power, Torn::Mixed),
+];
+
+fn model(batches: &[Vec<Record>]) -> Model {
+    let mut model = Model::default();
+    batches.iter().flatten().for_each(|record| model.apply(record));
+    model
+}
+
+/// Commits batches and ends the process again and again, each time with what `befalls` does to the disk before.
+fn live(seed: u64, befalls: impl Fn(&FakeDisk, &mut Dice)) {
+    let (folder, disk, mut dice) = (folder(), FakeDisk::new(seed), Dice::new(seed));
+    let options =
+        Options { segment_bytes: 4_096, memory_bytes: 16 << 10, cache_bytes: 1 << 20, open_files: 32 };
+    let mut world = World::new(seed, 8);
+    let batches: Vec<Vec<Record>> = (0..90).map(|_| world.batch()).collect();
+    let (mut acknowledged, mut attempted) = (0, 0);
+    for life in 0..7 {
+        let (mut store, _) = open_fake(folder.path(), &options, &disk)
+            .unwrap_or_else(|error| panic!("seed {seed}, life {life}: {error}"));
+        let found = store.shared.reading.counters().applied as usize;
+        assert!(
+            (acknowledged..=attempted).contains(&found),
+            "seed {seed}, life {life}: {found} commits are there, of {acknowledged} to {attempted}"
+        );
+        model(&batches[..found]).check(&*store.reader());
+        befalls(&disk, &mut dice);
+        (acknowledged, attempted) = (found, found);
+        for batch in &batches[found..] {
+            if dice.one_in(16) {
+                break;
+            }
+            attempted += 1;
+            if store.commit(batch, Durability::Power).is_err() {
+                break;
+            }
+            acknowledged = attempted;
+            if dice.one_in(6) && store.tend().is_err() {
+                break;
+            }
+        }
+        disk.die_after(0);
+        drop(store);
+        let (crash, torn) = ENDS[dice.below(5) as usize];
+        disk.crash(crash, torn);
+    }
+}
+
+#[test]
+fn whatever_a_power_cut_leaves_the_acknowledged_is_there() {
+    for seed in 0..40 {
+        live(seed, |disk, dice| disk.die_after(dice.below(60)));
+    }
+}
+
+#[test]
+fn what_a_failed_sync_left_to_be_seen_is_written_again() {
+    for seed in 100..130 {
+        live(seed, |disk, dice| {
+            if dice.one_in(2) {
+                disk.fail_next_sync();
+            }
+        });
+    }
+}
+
+#[test]
+fn a_disk_that_lies_is_found_out() {
+    let lost = std::panic::catch_unwind(|| {
+        for seed in 0..20 {
+            live(seed, |disk, _| disk.set_lying(true));
+        }
+    });
+    assert!(lost.is_err(), "the tests would not notice a loss");
+}
