@@ -19,6 +19,7 @@ pub mod limits;
 mod link;
 mod node;
 mod record;
+mod repair;
 pub mod space;
 mod supervisor;
 mod time;
@@ -41,5 +42,6 @@ pub use record::{
     OutcomeRecord, Pending, Queued, Record, RowRecord, Seat, SeatRecord, Sent, Serial, Source, Status, Timer,
     TimerKey, TurnRecord,
 };
+pub use repair::{Becoming, Remedy, Repair, Repaired, Standing};
 pub use supervisor::{Backoff, ChildPlan, Plan, PlanError, Restart, Strategy, Supervisor};
 pub use time::{Span, Time};

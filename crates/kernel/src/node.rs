@@ -10,6 +10,7 @@ mod lifecycle;
 mod mailbox;
 mod numbers;
 mod plan;
+mod repair;
 mod residents;
 mod spaces;
 mod ties;
@@ -17,6 +18,7 @@ mod turn;
 mod window;
 
 pub use audit::Violation;
+pub(crate) use numbers::LETTER_INDEX;
 pub(crate) use ties::check_child_name;
 
 use crate::address::{Address, SPACE_KIND};
@@ -181,6 +183,7 @@ impl Node {
             Input::Delete { ticket, address } => self.delete(ticket, &address, out),
             Input::Stop { ticket, address, kill } => self.stop_by_operator(ticket, &address, kill, out),
             Input::Restart { ticket, address, from } => self.restart_by_operator(ticket, &address, from, out),
+            Input::Repair { ticket, address, repair } => self.repair(ticket, &address, *repair, out),
             Input::RetryDeadLetter { ticket, letter } => self.retry_dead_letter(ticket, letter, out),
             Input::DiscardDeadLetter { ticket, letter } => {
                 let answer =
@@ -302,9 +305,10 @@ impl Input {
             Input::Define { .. } | Input::DiscardDeadLetter { .. } | Input::Refill { .. } => (None, None),
             Input::Start { address, id, .. } => (Some(address), Some(id)),
             Input::Event { to, event, .. } => (Some(to), Some(&event.id)),
-            Input::Delete { address, .. } | Input::Stop { address, .. } | Input::Restart { address, .. } => {
-                (Some(address), None)
-            }
+            Input::Delete { address, .. }
+            | Input::Stop { address, .. }
+            | Input::Restart { address, .. }
+            | Input::Repair { address, .. } => (Some(address), None),
             Input::RetryDeadLetter { letter, .. } => (Some(&letter.to), None),
             Input::Deliver(_, to) => (Some(to), None),
             Input::Due(key) => (Some(&key.address), None),
