@@ -12,6 +12,7 @@ mod error;
 mod follow;
 mod handle;
 mod metrics;
+mod repair;
 mod shard;
 
 pub use clock::{Clock, SystemClock};
@@ -20,6 +21,7 @@ pub use error::{CallError, StartError};
 pub use follow::{Follower, Interrupted, Turned};
 pub use handle::{Decision, Handle};
 pub use metrics::{Histogram, Metrics};
+pub use repair::Note;
 
 use everstate_store::{Store, StoreError};
 use follow::Hub;

@@ -147,6 +147,14 @@ impl Node {
                 timer.generation = Serial::of(position, index);
             }
         }
+        if let Some(twice) =
+            (1..timers.len()).find(|at| timers[..*at].iter().any(|one| one.name == timers[*at].name))
+        {
+            return Err(super::plan::limit(alloc::format!(
+                "timer {:?} would be set twice",
+                timers[twice].name
+            )));
+        }
         let mut stood = next.clone();
         stood.row.timers = timers;
         let mut change = plan(&stood, None, Next { state, labels, done: None }, effects, position, self.now)
