@@ -245,7 +245,12 @@ impl Chart {
         }))
     }
 
-    fn resume<'a>(&'a self, state: &ChartState, current: Occurrence<'a>, turn: &'a mut Turn<'_>) -> Run<'a> {
+    pub(crate) fn resume<'a>(
+        &'a self,
+        state: &ChartState,
+        current: Occurrence<'a>,
+        turn: &'a mut Turn<'_>,
+    ) -> Run<'a> {
         Run {
             chart: self,
             instance: InstanceMeta {

@@ -79,7 +79,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn invoke(&mut self, state: StateIndex, number: u16, invoke: &Invoke) -> Result<(), Fault> {
+    pub(crate) fn invoke(&mut self, state: StateIndex, number: u16, invoke: &Invoke) -> Result<(), Fault> {
         self.sends += 1;
         let serial = self.sends;
         let id = match &invoke.id {

@@ -3,6 +3,7 @@
 //! It refuses to know the world: no clock, I/O, thread, randomness or hash order.
 
 mod behaviour;
+pub mod change;
 mod chart;
 mod check;
 mod code;

@@ -134,7 +134,11 @@ pub(crate) fn decode(chart: &Chart, mut bytes: &[u8]) -> Result<ChartState, &'st
 }
 
 /// A history stands for states of its parent that can be active together.
-fn check_history(chart: &Chart, history: StateIndex, states: &[StateIndex]) -> Result<(), &'static str> {
+pub(crate) fn check_history(
+    chart: &Chart,
+    history: StateIndex,
+    states: &[StateIndex],
+) -> Result<(), &'static str> {
     let wrong = "stored history stands for states that it cannot";
     let row = chart.states.get(usize::from(history)).ok_or(wrong)?;
     let StateKind::History { deep } = row.kind else { return Err(wrong) };

@@ -8,7 +8,9 @@ use crate::event::{Event, EventId, Outcome};
 use crate::json::Json;
 use crate::link::RestartFrom;
 use crate::record::{DeadLetter, Instance, OutcomeRecord, Queued, Record, SeatRecord, Serial, TimerKey};
+use crate::repair::Repair;
 use crate::time::Time;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -82,6 +84,15 @@ pub enum Input {
         address: Address,
         /// Where it begins.
         from: RestartFrom,
+    },
+    /// An operator repairs an instance.
+    Repair {
+        /// Who waits.
+        ticket: Ticket,
+        /// Which.
+        address: Address,
+        /// What is wanted, and why.
+        repair: Box<Repair>,
     },
     /// An operator wants a dead letter to be tried again.
     RetryDeadLetter {
@@ -217,6 +228,22 @@ pub enum Refusal {
     /// The outbox is full.
     #[error("this node has {max} events on their way, which is the limit; send again later", max = crate::limits::OUTBOX_MAX)]
     Overloaded,
+    /// The instance has made a turn since the operator looked at it.
+    #[error("{address} has made turn {found} since it was looked at in turn {expected}; look again")]
+    MovedOn {
+        /// Which.
+        address: Address,
+        /// Its turns when it was looked at.
+        expected: u64,
+        /// Its turns now.
+        found: u64,
+    },
+    /// It is not in a condition for what is wanted.
+    #[error("{0} {1}")]
+    Unfit(Address, &'static str),
+    /// The definition cannot read the state that the instance should have.
+    #[error("{0} cannot stand so: {message}", message = .1.message)]
+    BadState(Address, Fault),
     /// The machine faulted while it started.
     #[error("the machine faulted while it started: {}", .0.message)]
     StartFaulted(Fault),

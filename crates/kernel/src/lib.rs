@@ -19,6 +19,8 @@ pub mod limits;
 mod link;
 mod node;
 mod record;
+mod rehearsal;
+mod repair;
 mod session;
 pub mod space;
 mod supervisor;
@@ -42,5 +44,7 @@ pub use record::{
     OutcomeRecord, Pending, Queued, Record, RowRecord, Seat, SeatRecord, Sent, Serial, Source, Status, Timer,
     TimerKey, TurnRecord,
 };
+pub use rehearsal::{Played, Rehearsal, agrees};
+pub use repair::{Becoming, Remedy, Repair, Repaired, Standing};
 pub use supervisor::{Backoff, ChildPlan, Plan, PlanError, Restart, Strategy, Supervisor};
 pub use time::{Span, Time};

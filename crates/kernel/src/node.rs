@@ -10,6 +10,7 @@ mod lifecycle;
 mod mailbox;
 mod numbers;
 mod plan;
+mod repair;
 mod residents;
 mod spaces;
 mod ties;
@@ -17,6 +18,7 @@ mod turn;
 mod window;
 
 pub use audit::Violation;
+pub(crate) use numbers::LETTER_INDEX;
 pub(crate) use ties::{check_child_name, check_end_of_name};
 
 use crate::address::{Address, SESSION_KIND, SPACE_KIND};
@@ -191,6 +193,7 @@ impl Node {
                 self.stop_from_outside(ticket, &address, Ending { kill: true, reason, exit }, out);
             }
             Input::Restart { ticket, address, from } => self.restart_by_operator(ticket, &address, from, out),
+            Input::Repair { ticket, address, repair } => self.repair(ticket, &address, *repair, out),
             Input::RetryDeadLetter { ticket, letter } => self.retry_dead_letter(ticket, letter, out),
             Input::DiscardDeadLetter { ticket, letter } => {
                 let answer =
@@ -317,7 +320,8 @@ impl Input {
             Input::Delete { address, .. }
             | Input::Stop { address, .. }
             | Input::Silence { address, .. }
-            | Input::Restart { address, .. } => (Some(address), None),
+            | Input::Restart { address, .. }
+            | Input::Repair { address, .. } => (Some(address), None),
             Input::RetryDeadLetter { letter, .. } => (Some(&letter.to), None),
             Input::Deliver(_, to) => (Some(to), None),
             Input::Due(key) => (Some(&key.address), None),

@@ -7,6 +7,8 @@ use crate::definition::DefinitionId;
 use crate::event::{Event, EventId, Outcome};
 use crate::json::Json;
 use crate::link::{Errand, Exit, Links, Parked, RestartFrom};
+use crate::node::LETTER_INDEX;
+use crate::repair::Repaired;
 use crate::space::Endpoint;
 use crate::time::Time;
 use alloc::boxed::Box;
@@ -210,13 +212,35 @@ pub enum Cause {
         /// Why, for a person.
         reason: String,
     },
+    /// An operator has repaired it.
+    Repair {
+        /// The kernel's own id.
+        id: EventId,
+        /// Who, as they call themselves.
+        by: Arc<str>,
+        /// Why.
+        reason: String,
+        /// What was done.
+        done: Repaired,
+    },
+}
+
+impl HistoryEntry {
+    /// The number of the dead letter that its event has become, if it failed for good.
+    pub fn letter(&self) -> Option<Serial> {
+        let failed = matches!(self.outcome, Outcome::Failed { .. });
+        failed.then(|| Serial::of(self.position, LETTER_INDEX))
+    }
 }
 
 impl Cause {
     /// The idempotency key.
     pub fn id(&self) -> &EventId {
         match self {
-            Cause::Start { id, .. } | Cause::Restart { id, .. } | Cause::Stop { id, .. } => id,
+            Cause::Start { id, .. }
+            | Cause::Restart { id, .. }
+            | Cause::Stop { id, .. }
+            | Cause::Repair { id, .. } => id,
             Cause::Event(event) => &event.id,
         }
     }
@@ -269,13 +293,15 @@ pub enum Status {
     Stopped(String),
     /// It gave up.
     GaveUp(Fault),
+    /// It takes no events until an operator resumes it, for this reason.
+    Paused(String),
 }
 
 impl Status {
     /// Has it ended? Then it takes no events any more, unless it is restarted.
     pub fn is_ended(&self) -> bool {
         match self {
-            Status::Active | Status::Parked(_) => false,
+            Status::Active | Status::Parked(_) | Status::Paused(_) => false,
             Status::Final(_) | Status::Stopped(_) | Status::GaveUp(_) => true,
         }
     }
@@ -285,7 +311,7 @@ impl Status {
         match self {
             Status::Final(_) => Exit::Final,
             Status::GaveUp(_) => Exit::GaveUp,
-            Status::Stopped(_) | Status::Active | Status::Parked(_) => Exit::Stopped,
+            Status::Stopped(_) | Status::Active | Status::Parked(_) | Status::Paused(_) => Exit::Stopped,
         }
     }
 }

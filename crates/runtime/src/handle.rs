@@ -6,7 +6,9 @@ use crate::error::CallError;
 use crate::follow::{Follower, Hub};
 use crate::metrics::Metrics;
 use crossbeam_channel::{Receiver, Sender};
-use everstate_kernel::{Address, Answer, Definition, Event, EventId, Json, Outcome, RestartFrom, Serial};
+use everstate_kernel::{
+    Address, Answer, Definition, Event, EventId, Json, Outcome, Repair, RestartFrom, Serial,
+};
 use everstate_store::Reader;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -102,6 +104,11 @@ pub(crate) enum Call {
     Restart {
         address: Address,
         from: RestartFrom,
+        reply: Reply,
+    },
+    Repair {
+        address: Address,
+        repair: Box<Repair>,
         reply: Reply,
     },
     RetryDeadLetter {
@@ -269,7 +276,11 @@ impl Handle {
         failure.or_else(|| self.shared.stopped.load(Ordering::Relaxed).then(|| "the node has stopped".into()))
     }
 
-    async fn call(&self, events: usize, make: impl FnOnce(Reply) -> Call) -> Result<Answer, CallError> {
+    pub(crate) async fn call(
+        &self,
+        events: usize,
+        make: impl FnOnce(Reply) -> Call,
+    ) -> Result<Answer, CallError> {
         let (reply, answer) = oneshot::channel();
         self.push(events, make(reply))?;
         refused(answer.await.map_err(|_| self.gone())??)
@@ -311,7 +322,7 @@ fn refused(answer: Answer) -> Result<Answer, CallError> {
     }
 }
 
-fn decision(answer: Answer) -> Decision {
+pub(crate) fn decision(answer: Answer) -> Decision {
     match answer {
         Answer::Decided { outcome, duplicate } => Decision::Decided { outcome, duplicate },
         Answer::Kept { duplicate } => Decision::Kept { duplicate },

@@ -13,6 +13,7 @@ mod follow;
 mod handle;
 mod metrics;
 mod recorder;
+mod repair;
 mod shard;
 
 pub use clock::{Clock, SystemClock};
@@ -22,6 +23,7 @@ pub use follow::{Follower, Interrupted, Turned};
 pub use handle::{Decision, Handle};
 pub use metrics::{Histogram, Metrics};
 pub use recorder::Recorder;
+pub use repair::Note;
 
 use everstate_store::{Store, StoreError};
 use follow::Hub;

@@ -9,8 +9,8 @@ use crate::metrics::bump;
 use crate::recorder::Recording;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use everstate_kernel::{
-    Answer, DeadlineReason, Durability, EventId, Input, Json, Node, Out, Outcome, Record, Refusal, Release,
-    Serial, Status, Ticket, Time, Touches, limits,
+    Address, Answer, DeadlineReason, Durability, EventId, Input, Json, Node, Out, Outcome, Record, Refusal,
+    Release, Remedy, Serial, Status, Ticket, Time, Touches, limits,
 };
 use everstate_store::{Store, StoreError};
 use std::collections::BTreeMap;
@@ -77,6 +77,10 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// How long timers and events between instances rest after the disk was found full. At once would spin, a second
 /// would keep timers late for long once there is room again.
 const FULL_PAUSE: Duration = Duration::from_millis(200);
+
+/// Turns of operators that may lie between a fault and its retry. More have thought about it for long enough to resume
+/// the instance and to retry the dead letter by its number.
+const LETTER_TURNS_MAX: usize = 100;
 
 /// Fewer waiting callers than this are not worth a look.
 const WAITING_CLEAN_MIN: usize = 256;
@@ -312,6 +316,12 @@ impl Shard {
             Call::Restart { address, from, reply } => {
                 Input::Restart { ticket: self.ticket(Asked::One(reply)), address, from }
             }
+            Call::Repair { address, mut repair, reply } => {
+                if let Remedy::Retry(letter) = &mut repair.remedy {
+                    *letter = self.letter_that_parked(&address)?.map(Box::new);
+                }
+                Input::Repair { ticket: self.ticket(Asked::One(reply)), address, repair }
+            }
             Call::RetryDeadLetter { number, reply } => match self.letter(number)? {
                 Some(letter) => Input::RetryDeadLetter { ticket: self.ticket(Asked::One(reply)), letter },
                 None => {
@@ -340,6 +350,22 @@ impl Shard {
         let before = number.0.checked_sub(1).map(Serial);
         let found = self.store.reader().dead_letters(before, 1)?;
         Ok(found.into_iter().find(|letter| letter.number == number))
+    }
+
+    /// The letter of the last event of an instance that failed for good.
+    fn letter_that_parked(
+        &self,
+        address: &Address,
+    ) -> Result<Option<everstate_kernel::DeadLetter>, StoreError> {
+        let reader = self.store.reader();
+        let Some((row, _)) = reader.instance(address)? else { return Ok(None) };
+        // One that is parked makes no turns but those of operators.
+        let after = row.turns.saturating_sub(LETTER_TURNS_MAX as u64);
+        let history = reader.history(address, after, LETTER_TURNS_MAX)?;
+        match history.iter().rev().find_map(everstate_kernel::HistoryEntry::letter) {
+            Some(number) => self.letter(number),
+            None => Ok(None),
+        }
     }
 
     fn unknown_letter(&self, number: Serial, reply: Reply) {

@@ -117,6 +117,9 @@ impl From<Refusal> for Failure {
             Refusal::MailboxFull(_) => (Code::MailboxFull, ""),
             Refusal::Overloaded => (Code::Overloaded, ""),
             Refusal::StartFaulted(_) => (Code::StartFaulted, "data"),
+            Refusal::MovedOn { .. } => (Code::MovedOn, "address"),
+            Refusal::Unfit(..) => (Code::Unfit, "address"),
+            Refusal::BadState(..) => (Code::Unfit, "state"),
         };
         let failure =
             Failure::new(code, start_fault(&refusal).unwrap_or_else(|| refusal.to_string())).at(field);

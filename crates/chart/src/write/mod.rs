@@ -3,6 +3,7 @@
 //! It refuses to know files. Its one invariant: what one notation has and the other has not is either written in
 //! another way that does the same, or stands among the losses; nothing is passed over in silence.
 
+pub(crate) mod compact;
 mod expressions;
 mod scxml;
 mod yaml;
@@ -63,7 +64,10 @@ fn lose(losses: Losses<'_>, place: &str, what: impl Into<String>) {
 }
 
 /// The transitions of a state without that to where it begins, in their order.
-fn transitions(chart: &Chart, at: StateIndex) -> impl Iterator<Item = (TransitionIndex, &Transition)> {
+pub(crate) fn transitions(
+    chart: &Chart,
+    at: StateIndex,
+) -> impl Iterator<Item = (TransitionIndex, &Transition)> {
     let initial = chart.state(at).initial;
     let numbered = chart.transitions.iter().enumerate().map(|(at, one)| (at as TransitionIndex, one));
     // They lie together, in the order of their states.
@@ -80,7 +84,7 @@ fn children(chart: &Chart, at: StateIndex) -> impl Iterator<Item = StateIndex> +
 }
 
 /// How long a timed transition waits.
-fn delay_of(chart: &Chart, transition: &Transition) -> Option<everstate_kernel::Span> {
+pub(crate) fn delay_of(chart: &Chart, transition: &Transition) -> Option<everstate_kernel::Span> {
     let name = match transition.descriptors.first()? {
         crate::model::Descriptor::Exact(name) if transition.timed => name,
         _ => return None,

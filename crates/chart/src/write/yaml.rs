@@ -13,7 +13,7 @@ use crate::model::{Descriptor, Reach, StateKind, Unhandled};
 use crate::reader::ChartDefinition;
 use crate::shape::{Additional, Shape};
 use crate::value::Value;
-use everstate_kernel::{Create, Durability, Policy};
+use everstate_kernel::{Create, Durability, Park, Policy};
 
 type Entries = Vec<(String, Tree)>;
 
@@ -60,7 +60,7 @@ fn word(unhandled: Unhandled) -> &'static str {
     }
 }
 
-fn policy(policy: &Policy, entries: &mut Entries) {
+pub(super) fn policy(policy: &Policy, entries: &mut Entries) {
     let default = Policy::default();
     let mut add = |key: &str, tree: Tree| entries.push((key.to_owned(), tree));
     if policy.create == Create::OnDemand {
@@ -82,6 +82,9 @@ fn policy(policy: &Policy, entries: &mut Entries) {
             ("max", span(policy.retry.backoff_max)),
         ];
         add("retry", Tree::Map(retry.into_iter().map(|(key, tree)| (key.to_owned(), tree)).collect()));
+    }
+    if policy.park == Park::Instance {
+        add("park", Tree::text("instance"));
     }
 }
 
@@ -443,7 +446,7 @@ fn constant(source: &str) -> Option<Value> {
     everstate_kernel::Json::parse(text).ok().and_then(|json| Value::from_json(json.as_str()).ok())
 }
 
-fn shape(shape: &Shape) -> Tree {
+pub(super) fn shape(shape: &Shape) -> Tree {
     let mut entries: Entries = Vec::new();
     let mut add = |key: &str, tree: Option<Tree>| entries.extend(tree.map(|tree| (key.to_owned(), tree)));
     let number = |value: f64| Tree::Plain(format!("{value}"));

@@ -106,7 +106,7 @@ fn list(items: &[Tree], depth: usize, out: &mut String) {
     }
 }
 
-fn flow(tree: &Tree) -> String {
+pub(super) fn flow(tree: &Tree) -> String {
     match tree {
         Tree::Plain(text) => text.clone(),
         Tree::Text(text) => scalar(text),

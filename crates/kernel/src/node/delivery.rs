@@ -140,7 +140,7 @@ impl Node {
         self.window.change(core::slice::from_ref(key), &[]);
         let Some(live) = self.residents.live(&key.address) else { return };
         let Some(generation) = key.generation else {
-            return self.retry(key, out);
+            return drop(self.retry(key, out));
         };
         let Some(timer) = live.row.timers.iter().find(|timer| timer.generation == generation).cloned() else {
             return;
@@ -168,10 +168,10 @@ impl Node {
     }
 
     /// Another attempt at the event that faulted, unless the key is a stale one.
-    fn retry(&mut self, key: &TimerKey, out: &mut Out) {
+    pub(super) fn retry(&mut self, key: &TimerKey, out: &mut Out) -> Option<Attempt> {
         let address = &key.address;
-        let Some(live) = self.residents.live(address) else { return };
-        let Some(retry) = live.row.retry.as_ref().filter(|retry| retry.due == key.due) else { return };
+        let live = self.residents.live(address)?;
+        let retry = live.row.retry.as_ref().filter(|retry| retry.due == key.due)?;
         let waiting = live.mailbox.iter().find(|waiting| waiting.queued.number == retry.number);
         let waiting = waiting.expect("an event that is to be tried again is in the mailbox");
         let mut delivery = Delivery::from(&waiting.queued);
@@ -179,6 +179,7 @@ impl Node {
         let attempt = self.attempt(address, delivery, out);
         let changed = matches!(attempt, Attempt::Decided { changed: true, .. });
         self.drain(address, changed, out);
+        Some(attempt)
     }
 
     /// Gives an event to an instance: at once when it is free, otherwise into its mailbox. Then lets the instance
@@ -267,10 +268,7 @@ impl Node {
         let outcome = match self.bring_to_life(&to, !event.is_answer(), out) {
             Err(nobody) => nobody.outcome(),
             Ok(()) => {
-                let fingerprint = fingerprint("event", &to, &event.name, &event.data);
-                let remembered = event.sender == Sender::Client;
-                let delivery =
-                    Delivery { fingerprint, remembered, ..Delivery::of(event.clone(), Source::Direct) };
+                let delivery = Delivery::of_letter(&to, event.clone());
                 match self.hand_over(&to, delivery, out) {
                     Attempt::Decided { outcome, .. } => return Answer::Decided { outcome, duplicate: false },
                     Attempt::Kept => return Answer::Kept { duplicate: false },
@@ -387,7 +385,7 @@ pub(super) fn new_instance(address: &Address, definition: Arc<Definition>) -> Li
 
 /// Tells one request from another under the same id: what is asked for, of whom, the event's name or the version,
 /// and the data, each with its length.
-fn fingerprint(what: &str, to: &Address, name: &str, data: &Json) -> u64 {
+pub(super) fn fingerprint(what: &str, to: &Address, name: &str, data: &Json) -> u64 {
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();
     for part in [what, to.as_str(), name, data.as_str()] {
         hasher.update(&(part.len() as u64).to_le_bytes());

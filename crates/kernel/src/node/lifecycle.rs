@@ -4,7 +4,7 @@
 //! |---|---|---|---|---|
 //! | active | its behaviour is asked; ends now or tidies up | ends | begins anew | goes on |
 //! | active, tidying up | nothing | ends | begins anew | goes on, no longer stopping |
-//! | parked | ends | ends | begins anew | goes on with its mailbox |
+//! | parked or paused | ends | ends | begins anew | goes on with its mailbox |
 //! | ended | nothing | nothing | begins anew | nothing |
 //! | it faults meanwhile | ends | | is parked, or stays ended | |
 //!
@@ -57,8 +57,9 @@ impl Live {
         self.row.retry.is_some() || self.is_parked()
     }
 
+    /// Does it take no events, whether by a fault or by an operator?
     pub(super) fn is_parked(&self) -> bool {
-        matches!(self.row.status, Status::Parked(_))
+        matches!(self.row.status, Status::Parked(_) | Status::Paused(_))
     }
 
     /// Asks the behaviour to stop: what its turn changes, and whether it goes on for now.

@@ -212,6 +212,6 @@ impl Timers {
     }
 }
 
-fn limit(message: String) -> Fault {
+pub(super) fn limit(message: String) -> Fault {
     Fault { code: FaultCode::Limit, message, place: String::new() }
 }

@@ -321,7 +321,7 @@ fn exit_data(address: &Address, parent: Option<&Parent>, exit: Exit, status: &St
     let reason = match status {
         Status::Stopped(reason) => reason.clone(),
         Status::GaveUp(fault) => fault.message.clone(),
-        Status::Final(_) | Status::Active | Status::Parked(_) => String::new(),
+        Status::Final(_) | Status::Active | Status::Parked(_) | Status::Paused(_) => String::new(),
     };
     let name = parent.map(|parent| serde_json::json!(&*parent.name).to_string());
     let text = format!(

@@ -13,6 +13,7 @@
 //! | not asked: it is for or from an incarnation that is no more | rejected | unchanged | gone |
 
 use super::Node;
+use super::delivery::fingerprint;
 use super::numbers::{FAILURE_OFFSET, FAULTED_INDEX, LETTER_INDEX, REFUSAL_INDEX, REPLY_INDEX, is_of_effect};
 use super::plan::{Change, plan};
 use super::residents::Live;
@@ -380,7 +381,6 @@ impl Node {
                 live.row.state = change.bytes;
                 live.row.labels = change.next.labels;
                 live.state = Some(change.next.state);
-                live.row.status = Status::Active;
                 live.row.links = change.links;
                 log = change.log;
                 sends.extend(change.sends);
@@ -504,6 +504,13 @@ pub(super) fn turn_of(row: &Instance, now: Time, seed: u64) -> Turn<'_> {
 }
 
 impl Delivery {
+    /// The event of a dead letter, tried anew.
+    pub(super) fn of_letter(to: &Address, event: Event) -> Delivery {
+        let fingerprint = fingerprint("event", to, &event.name, &event.data);
+        let remembered = event.sender == Sender::Client;
+        Delivery { fingerprint, remembered, ..Delivery::of(event, Source::Direct) }
+    }
+
     /// An event that is delivered for the first time and forgotten afterwards.
     pub(super) fn of(event: Event, source: Source) -> Delivery {
         Delivery { event, source, fingerprint: 0, remembered: false, attempts: 0, timer: None }

@@ -175,7 +175,7 @@ impl Disk {
             let key = |due, generation| TimerKey { due, address: address.clone(), generation };
             timers.extend(row.timers.iter().map(|timer| key(timer.due, Some(timer.generation))));
             timers.extend(row.retry.iter().map(|retry| key(retry.due, None)));
-            if matches!(row.status, Status::Parked(_)) {
+            if matches!(row.status, Status::Parked(_) | Status::Paused(_)) {
                 assert_eq!(row.retry, None, "{address} is parked and tries again");
             } else if let Some(retry) = &row.retry {
                 assert!(self.mailboxes.contains_key(&(address.clone(), retry.number)), "retry of nothing");

@@ -11,6 +11,7 @@ mod limits;
 mod links;
 mod links_bad_input;
 mod properties;
+mod repair;
 mod restore;
 mod script;
 mod sessions;

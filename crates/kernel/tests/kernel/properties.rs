@@ -4,7 +4,8 @@
 use crate::script::Step;
 use crate::world::{FAIR, Weather, World, address};
 use everstate_kernel::{
-    Address, Answer, Cause, Event, EventId, Input, Record, Refusal, RestartFrom, Sender, Serial, Span, Ticket,
+    Address, Answer, Cause, Event, EventId, Input, Record, Refusal, Remedy, RestartFrom, Sender, Serial,
+    Span, Ticket,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,27 @@ enum Deed {
     Stop(&'static str, bool),
     Restart(&'static str, RestartFrom),
     Letters(bool),
+    /// What is done is worked out from the disk.
+    Repair(&'static str, Mend),
     Wait(u64),
+}
+
+/// How an operator repairs.
+#[derive(Debug, Clone)]
+enum Mend {
+    Pause,
+    Resume,
+    Retry,
+    Become(String),
+}
+
+fn mends() -> impl Strategy<Value = Mend> {
+    prop_oneof![
+        2 => Just(Mend::Pause),
+        3 => Just(Mend::Resume),
+        2 => Just(Mend::Retry),
+        3 => modes().prop_map(Mend::Become),
+    ]
 }
 
 fn addresses() -> impl Strategy<Value = &'static str> {
@@ -111,6 +132,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         1 => addresses().prop_map(|of| Deed::Restart(of, RestartFrom::LastGood)),
         1 => (addresses(), steps()).prop_map(|(of, steps)| Deed::Restart(of, RestartFrom::Initial(crate::script::data(&steps)))),
         1 => any::<bool>().prop_map(Deed::Letters),
+        3 => (addresses(), mends()).prop_map(|(of, mend)| Deed::Repair(of, mend)),
         5 => (0..300u64).prop_map(Deed::Wait),
     ];
     prop::collection::vec(deed, 1..14)
@@ -140,6 +162,18 @@ fn deliver(world: &mut World, place: usize, deed: &Deed) {
         Deed::Letters(retry) => {
             world.commit();
             return world.take_letters(*retry);
+        }
+        Deed::Repair(of, mend) => {
+            world.commit();
+            return match mend {
+                Mend::Pause => drop(world.repair(of, "pause", Remedy::Pause)),
+                Mend::Resume => drop(world.repair(of, "go-on", Remedy::Resume)),
+                Mend::Retry => {
+                    let letter = world.letter_of(&address(of)).map(Box::new);
+                    world.repair(of, "retry", Remedy::Retry(letter));
+                }
+                Mend::Become(mode) => world.become_mode(of, mode, None),
+            };
         }
         Deed::Delete(of) => {
             let ticket = world.ticket("delete");
@@ -236,7 +270,7 @@ proptest! {
         failing in prop::collection::btree_set(0..40usize, 1..12),
     ) {
         // An operator looks again before trying again; all others just try again.
-        let deeds: Vec<Deed> = deeds.into_iter().filter(|deed| !matches!(deed, Deed::Letters(_))).collect();
+        let deeds: Vec<Deed> = deeds.into_iter().filter(|deed| !matches!(deed, Deed::Letters(_) | Deed::Repair(..))).collect();
         let (calm, stormy) = (play(&deeds, FAIR, 1), play(&deeds, Weather { failing, ..FAIR }, 1));
         prop_assert_eq!(calm.records, stormy.records);
         prop_assert_eq!(calm.disk, stormy.disk);
@@ -295,7 +329,9 @@ proptest! {
             .into_iter()
             .filter(|deed| match deed {
                 Deed::Send(_, steps) | Deed::Start(_, steps) => !postpones(steps),
-                Deed::Letters(_) | Deed::Delete(_) | Deed::Stop(..) | Deed::Restart(..) => false,
+                Deed::Letters(_) | Deed::Delete(_) | Deed::Stop(..) | Deed::Restart(..) | Deed::Repair(..) => {
+                    false
+                }
                 Deed::Wait(_) => true,
             })
             .collect();

@@ -5,8 +5,8 @@ use crate::disk::Disk;
 use crate::script::{Scripted, data, program};
 use everstate_kernel::{
     Address, Answer, Cause, Create, DeadlineReason, Definition, DefinitionId, Durability, Event, EventId,
-    Input, Json, Node, Out, Outcome, Park, Policy, Record, Release, RestartFrom, Retry, Sender, Span, Status,
-    Ticket, Time,
+    Input, Json, Node, Out, Outcome, Park, Policy, Record, Release, Remedy, Repaired, RestartFrom, Retry,
+    Sender, Span, Status, Ticket, Time,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -263,10 +263,14 @@ impl World {
                         Cause::Restart { from: RestartFrom::LastGood, .. } => ("resume", None),
                         Cause::Stop { .. } => ("stop", None),
                         Cause::Event(event) => (&*event.name, Some(event.data.as_str())),
+                        Cause::Repair { done, .. } => (repair(done), None),
+                    };
+                    let audited = match &entry.cause {
+                        Cause::Repair { by, reason, .. } => format!(" ({reason} by {by})"),
+                        _ => String::new(),
                     };
                     let words = if what.starts_with("space.") { crate::acts::summary } else { reason };
-                    let reason =
-                        data.and_then(words).map(|reason| format!(" ({reason})")).unwrap_or_default();
+                    let reason = data.and_then(words).map(|reason| format!(" ({reason})")).unwrap_or(audited);
                     let log: String = entry.log.iter().map(|line| format!(" {line:?}")).collect();
                     let outcome = outcome(&entry.outcome);
                     let address = &turn.instance.address;
@@ -275,6 +279,7 @@ impl World {
                         Status::Final(_) => " ended",
                         Status::Parked(_) => " parked",
                         Status::Stopped(_) => " stopped",
+                        Status::Paused(_) => " paused",
                         Status::GaveUp(_) => " gave up",
                     };
                     self.transcript.push(format!("{address} {what}{reason}: {outcome}{done}{log}"));
@@ -319,6 +324,15 @@ impl World {
             self.told = self.now;
             self.transcript.insert(told, format!("@{}", self.now.0));
         }
+    }
+}
+
+fn repair(done: &Repaired) -> &'static str {
+    match done {
+        Repaired::Became { .. } => "become",
+        Repaired::Began { .. } => "fork",
+        Repaired::Paused => "pause",
+        Repaired::Resumed => "go-on",
     }
 }
 
@@ -383,6 +397,7 @@ pub(crate) fn definition(kind: &str, version: &str) -> Arc<Definition> {
 /// send ADDRESS EVENT [#ID] {PROGRAM}
 /// ask ADDRESS EVENT [#ID] {JSON}
 /// stop ADDRESS | kill ADDRESS | silent ADDRESS | resume ADDRESS | restart ADDRESS {PROGRAM}
+/// pause ADDRESS | go-on ADDRESS | retry ADDRESS | become ADDRESS [@VERSION] MODE
 /// delete ADDRESS | letters retry | letters discard
 /// define KIND VERSION SOURCE
 /// advance MS       time passes, timers on time
@@ -442,6 +457,13 @@ pub(crate) fn play(story: &str, weather: Weather) -> World {
             ["silent", of] => world.silence(of),
             ["resume", of] => world.restart(of, RestartFrom::LastGood),
             ["restart", of] => world.restart(of, RestartFrom::Initial(data(&program(script)))),
+            ["pause", of] => drop(world.repair(of, "pause", Remedy::Pause)),
+            ["go-on", of] => drop(world.repair(of, "go-on", Remedy::Resume)),
+            ["retry", of] => {
+                let letter = world.letter_of(&address(of)).map(Box::new);
+                world.repair(of, "retry", Remedy::Retry(letter));
+            }
+            ["become", of, mode] => world.become_mode(of, mode, version),
             ["letters", "retry"] => world.take_letters(true),
             ["letters", "discard"] => world.take_letters(false),
             ["define", kind, version, source] => world.define(kind, version, source),
