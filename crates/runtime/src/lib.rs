@@ -12,6 +12,7 @@ mod error;
 mod follow;
 mod handle;
 mod metrics;
+mod native;
 mod shard;
 
 pub use clock::{Clock, SystemClock};
@@ -21,6 +22,7 @@ pub use follow::{Follower, Interrupted, Turned};
 pub use handle::{Decision, Handle};
 pub use metrics::{Histogram, Metrics};
 
+use everstate_kernel::Definition;
 use everstate_store::{Store, StoreError};
 use follow::Hub;
 use shard::Shard;
@@ -43,6 +45,8 @@ pub struct Options {
     pub follow_buffer_max: usize,
     /// Feeds the seeds of turns.
     pub seed: u64,
+    /// Behaviours in Rust that the program brings along. A store that holds others of the kind does not open.
+    pub natives: Vec<Arc<Definition>>,
 }
 
 impl Default for Options {
@@ -54,6 +58,7 @@ impl Default for Options {
             instances_cached_max: 50_000,
             follow_buffer_max: 1_024,
             seed: 0,
+            natives: Vec::new(),
         }
     }
 }
@@ -78,7 +83,7 @@ impl Runtime {
         options: Options,
         clock: Box<dyn Clock>,
     ) -> Result<Runtime, StartError> {
-        let definitions = Arc::new(Definitions::read(&*store.reader())?);
+        let definitions = Arc::new(Definitions::read(&*store.reader(), &options.natives)?);
         let metrics = Arc::new(Metrics::default());
         let (hub, publisher, hub_thread) = Hub::start(options.follow_buffer_max);
         let (handle, queue) =

@@ -185,5 +185,6 @@ pub(crate) fn rejection_code(reason: Rejection) -> Code {
         Rejection::MailboxFull => Code::MailboxFull,
         Rejection::Gone => Code::Final,
         Rejection::BadData => Code::BadData,
+        Rejection::Refused => Code::Refused,
     }
 }
