@@ -52,6 +52,7 @@ pub enum Code {
     UnknownKind,
     Gone,
     BadData,
+    Refused,
     FaultExpression,
     FaultAction,
     FaultUnhandled,
@@ -467,6 +468,12 @@ const TABLE: &[Entry] = &[
         "bad-data",
         "The event's data is not of the shape that the definition declares.",
         "The outcome's message says what is wrong and where.",
+    ),
+    outcome(
+        Code::Refused,
+        "refused",
+        "The machine takes such events and said no to this one; only a behaviour in Rust does so.",
+        "The outcome's message is the machine's answer, as JSON.",
     ),
     outcome(
         Code::FaultExpression,

@@ -82,6 +82,7 @@ impl Machine {
             Ok(Handled::Ignored) => "ignored".into(),
             Ok(Handled::Deferred) => "deferred".into(),
             Ok(Handled::BadData(what)) => format!("bad data: {what}"),
+            Ok(Handled::Refused(what)) => format!("refused: {what}"),
             Err(fault) => format!("fault {:?} at {}: {}", fault.code, fault.place, fault.message),
         }
     }

@@ -162,6 +162,8 @@ pub enum Handled {
     Rejected,
     /// The event's data is not of the declared shape; the text says what is wrong and where.
     BadData(String),
+    /// The machine takes such events and says no to this one; the text is its answer.
+    Refused(String),
     /// Nobody takes it here and the definition ignores such events: a turn that changes nothing.
     Ignored,
     /// Nobody takes it here and the definition keeps such events until the active states change.

@@ -209,6 +209,8 @@ pub enum Rejection {
     Gone,
     /// The event's data does not have the shape that the definition declares.
     BadData,
+    /// The machine takes such events and said no to this one.
+    Refused,
 }
 
 impl Rejection {
@@ -222,6 +224,7 @@ impl Rejection {
             Rejection::MailboxFull => "mailbox-full",
             Rejection::Gone => "gone",
             Rejection::BadData => "bad-data",
+            Rejection::Refused => "refused",
         }
     }
 }
@@ -238,6 +241,7 @@ impl fmt::Display for Rejection {
             Rejection::MailboxFull => "its mailbox is full",
             Rejection::Gone => "it belongs to an incarnation that is no more",
             Rejection::BadData => "its data is not of the declared shape",
+            Rejection::Refused => "the machine refused it",
         })
     }
 }

@@ -180,6 +180,7 @@ impl Rehearsal {
             }
             Ok(Handled::Rejected) => self.rejected(Rejection::NotAccepted),
             Ok(Handled::BadData(_)) => self.rejected(Rejection::BadData),
+            Ok(Handled::Refused(_)) => self.rejected(Rejection::Refused),
             Ok(Handled::Deferred) => Played::Deferred,
             Err(fault) => Played::Decided(Outcome::Failed { fault, attempts: 1 }),
         }

@@ -1,6 +1,7 @@
 //! The definitions of a node, for those who ask from other threads.
 
 use crate::error::StartError;
+use crate::native;
 use everstate_kernel::{Definition, DefinitionRecord, version_order};
 use everstate_store::Reader;
 use std::collections::BTreeMap;
@@ -20,11 +21,14 @@ struct Known {
 }
 
 impl Definitions {
-    /// Compiles all that the store holds.
-    pub(crate) fn read(reader: &dyn Reader) -> Result<Definitions, StartError> {
+    /// Compiles all that the store holds; behaviours in Rust are taken from those that the program brings along.
+    pub(crate) fn read(reader: &dyn Reader, natives: &[Arc<Definition>]) -> Result<Definitions, StartError> {
         let definitions = Definitions::default();
         for record in reader.definitions()? {
-            let definition = compile(&record)?;
+            let definition = match native::is_native(&record.source) {
+                true => native::bind(&record.id, natives)?,
+                false => compile(&record)?,
+            };
             definitions.insert(definition, record);
         }
         Ok(definitions)

@@ -41,6 +41,22 @@ pub enum StartError {
         /// The first error in it.
         problem: String,
     },
+    /// A definition in the store is a behaviour in Rust that this program does not have.
+    #[error("{id} in the store is a behaviour in Rust, and {problem}")]
+    Native {
+        /// Which.
+        id: DefinitionId,
+        /// What this program lacks, and what to do.
+        problem: String,
+    },
+    /// A definition that the program brings along was not taken.
+    #[error("{id} cannot be put: {problem}")]
+    Put {
+        /// Which.
+        id: DefinitionId,
+        /// Why.
+        problem: String,
+    },
     /// No thread could be had.
     #[error("no thread could be started: {0}")]
     Thread(std::io::Error),

@@ -186,6 +186,12 @@ impl Handle {
         self.call(1, |reply| Call::Event { to, event, reply }).await.map(decision)
     }
 
+    /// Sends one event and waits for nothing: it is in the queue, and lost when the process ends before its turn.
+    pub fn post(&self, to: Address, event: Event) -> Result<(), CallError> {
+        let (reply, _) = oneshot::channel();
+        self.push(1, Call::Event { to, event, reply })
+    }
+
     /// Sends events in order; answers for each, in the same order, once all are committed.
     pub async fn send_many(
         &self,

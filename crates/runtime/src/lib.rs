@@ -12,6 +12,7 @@ mod error;
 mod follow;
 mod handle;
 mod metrics;
+mod native;
 mod recorder;
 mod repair;
 mod shard;
@@ -25,6 +26,7 @@ pub use metrics::{Histogram, Metrics};
 pub use recorder::Recorder;
 pub use repair::Note;
 
+use everstate_kernel::Definition;
 use everstate_store::{Store, StoreError};
 use follow::Hub;
 use recorder::Recording;
@@ -48,6 +50,8 @@ pub struct Options {
     pub follow_buffer_max: usize,
     /// Feeds the seeds of turns.
     pub seed: u64,
+    /// Behaviours in Rust that the program brings along. A store that holds others of the kind does not open.
+    pub natives: Vec<Arc<Definition>>,
 }
 
 impl Default for Options {
@@ -59,6 +63,7 @@ impl Default for Options {
             instances_cached_max: 50_000,
             follow_buffer_max: 1_024,
             seed: 0,
+            natives: Vec::new(),
         }
     }
 }
@@ -101,7 +106,7 @@ impl Runtime {
         clock: Box<dyn Clock>,
         recording: Recording,
     ) -> Result<Runtime, StartError> {
-        let definitions = Arc::new(Definitions::read(&*store.reader())?);
+        let definitions = Arc::new(Definitions::read(&*store.reader(), &options.natives)?);
         let metrics = Arc::new(Metrics::default());
         let (hub, publisher, hub_thread) = Hub::start(options.follow_buffer_max);
         let (handle, queue) =

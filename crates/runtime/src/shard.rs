@@ -6,6 +6,7 @@ use crate::error::{CallError, StartError};
 use crate::follow::{Publisher, Turned};
 use crate::handle::{Call, Replies, Reply, Shared};
 use crate::metrics::bump;
+use crate::native;
 use crate::recorder::Recording;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use everstate_kernel::{
@@ -112,7 +113,26 @@ impl Shard {
             recording,
         };
         shard.restore()?;
+        shard.put_natives()?;
         Ok(shard)
+    }
+
+    /// Puts the behaviours that the program brings along and the store does not hold yet.
+    fn put_natives(&mut self) -> Result<(), StartError> {
+        let (now, mut out) = (self.clock.now(), Out::default());
+        for definition in self.options.natives.clone() {
+            let (id, source) = (definition.id.clone(), native::source(&definition.id));
+            self.node.step(now, Input::Define { ticket: Ticket(0), definition, source }, &mut out);
+            if let Some(Release::Answer(_, Answer::Refused(refusal))) = out.releases.pop() {
+                return Err(StartError::Put { id, problem: refusal.to_string() });
+            }
+        }
+        if !out.records.is_empty() {
+            self.store.commit(&out.records, out.durability.unwrap_or(Durability::Power))?;
+            self.node.settle(self.options.instances_cached_max);
+            self.tell(&mut out.records);
+        }
+        Ok(())
     }
 
     /// Makes the node anew from what is committed.

@@ -188,5 +188,6 @@ pub(crate) fn rejection_code(reason: Rejection) -> Code {
         Rejection::MailboxFull => Code::MailboxFull,
         Rejection::Gone => Code::Gone,
         Rejection::BadData => Code::BadData,
+        Rejection::Refused => Code::Refused,
     }
 }

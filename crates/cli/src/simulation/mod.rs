@@ -174,7 +174,9 @@ impl Simulation {
                     }
                 }
                 Ok(Handled::Rejected) => told.push(format!("{name}: rejected, no active state takes it")),
-                Ok(Handled::BadData(what)) => told.push(format!("{name}: rejected, {what}")),
+                Ok(Handled::BadData(what) | Handled::Refused(what)) => {
+                    told.push(format!("{name}: rejected, {what}"))
+                }
                 Ok(Handled::Ignored) => told.push(format!("{name}: ignored")),
                 Ok(Handled::Deferred) => {
                     told.push(format!("{name}: deferred until the active states change"));

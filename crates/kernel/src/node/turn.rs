@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | took | ok | kept, sent | gone |
 //! | ignored | ok | unchanged | gone |
-//! | rejected, bad data | rejected | unchanged | gone |
+//! | rejected, bad data, refused | rejected | unchanged | gone |
 //! | rejected, deferred or unhandled, and it was the kernel's own | ok | unchanged | gone |
 //! | deferred | none yet | unchanged | in the mailbox, tried again when the active states have changed |
 //! | fault, attempts left | none yet | unchanged | in the mailbox, tried again when due |
@@ -109,6 +109,7 @@ impl Node {
                 self.reject(address, delivery, Rejection::NotAccepted, String::new(), out)
             }
             Ok(Handled::BadData(detail)) => self.reject(address, delivery, Rejection::BadData, detail, out),
+            Ok(Handled::Refused(detail)) => self.reject(address, delivery, Rejection::Refused, detail, out),
             Ok(Handled::Deferred) => self.keep(address, delivery, true, out),
         }
     }

@@ -4,7 +4,7 @@
 //! finding with its place, and no claim.
 
 use super::reader::Reader;
-use super::{BuiltIn, Ends, Member};
+use super::{BuiltIn, Ends, Member, System};
 use crate::property::{Claim, Condition, Property, Vocabulary};
 use everstate_chart::Code;
 use everstate_chart::document::{Entry, Kind, Node};
@@ -14,6 +14,24 @@ use std::sync::Arc;
 
 const EXPECT_KEYS: [&str; 8] =
     ["faults", "dead-letters", "refusals", "stuck", "finish", "confluent", "idempotent", "lossy-subset"];
+
+impl System {
+    /// Adds a property of that name over the cast as it is now; says what is wrong with the expression otherwise.
+    pub fn expect(
+        &mut self,
+        name: &str,
+        claim: fn(Condition) -> Claim,
+        condition: &str,
+    ) -> Result<(), String> {
+        let members = self.cast.iter().map(|member| (member.name.clone(), Type::Dyn, None)).collect();
+        let condition = Condition::compile(condition, &Vocabulary { members }).map_err(|errors| {
+            let all: Vec<String> = errors.into_iter().map(|error| error.message).collect();
+            format!("property {name:?}: {} in {condition:?}", all.join("; "))
+        })?;
+        self.properties.push(Property { name: Arc::from(name), claim: claim(condition) });
+        Ok(())
+    }
+}
 
 impl Reader<'_> {
     pub(super) fn vocabulary(&self) -> Vocabulary {
