@@ -41,6 +41,7 @@ pub(super) fn values(
         now: seen.now,
         active: &active,
         locals: &[],
+        present: &[],
     };
     let mut cost = Cost::new(TURN_COST_MAX);
     let mut values = Vec::with_capacity(fields.len());
