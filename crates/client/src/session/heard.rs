@@ -92,6 +92,8 @@ pub struct Counterpart {
     pub pattern: String,
     /// `publisher` or `subscriber`.
     pub role: String,
+    /// `participant`, `observer` or `everything`.
+    pub interest: String,
     /// What it asserts.
     pub value: Json,
 }
@@ -115,6 +117,7 @@ impl News {
             endpoint: text("endpoint"),
             pattern: text("pattern"),
             role: text("role"),
+            interest: text("interest"),
             value: data.get("value").cloned().unwrap_or_default(),
         };
         let named = name.strip_prefix("space.").and_then(|rest| rest.split_once('.'));
