@@ -27,6 +27,7 @@ pub enum Code {
     UnknownInstance,
     UnknownEvent,
     UnknownDeadLetter,
+    Gone,
     Conflict,
     InstanceExists,
     DefinitionExists,
@@ -292,6 +293,13 @@ const TABLE: &[Entry] = &[
         ErrorCode::NotFound,
         "There is no dead letter with this number; someone may have retried or discarded it.",
         "`everstate dead-letters list` shows those that there are.",
+    ),
+    call(
+        Code::Gone,
+        "gone",
+        ErrorCode::FailedPrecondition,
+        "The lease of the task is over: the task was cancelled or has ended, or took so long that somebody else has it.",
+        "Drop what was done under it and take the next task; heartbeats tell a worker sooner.",
     ),
     call(
         Code::Conflict,

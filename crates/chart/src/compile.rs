@@ -242,10 +242,7 @@ fn reads_event(model: &Model) -> bool {
         for invoke in &state.invokes {
             invoke.visit(&mut code);
             actions(&invoke.finalize, &mut code);
-            invoke.kind.iter().for_each(|text| template(text, &mut code));
-            if let crate::invoke::Source::Definition(text) = &invoke.source {
-                template(text, &mut code);
-            }
+            invoke.templates().for_each(|text| template(text, &mut code));
         }
         for one in state.transitions.iter().chain(&state.initial) {
             actions(&one.actions, &mut code);

@@ -21,6 +21,7 @@ mod node;
 mod record;
 pub mod space;
 mod supervisor;
+mod task;
 mod time;
 
 pub use address::{Address, AddressError};
@@ -42,4 +43,8 @@ pub use record::{
     TimerKey, TurnRecord,
 };
 pub use supervisor::{Backoff, ChildPlan, Plan, PlanError, Restart, Strategy, Supervisor};
+pub use task::{
+    Failure, FailureReason, Lease, Leased, Report, Stage, Standing, Task, TaskKey, TaskPolicy, check_code,
+    check_queue, check_worker,
+};
 pub use time::{Span, Time};

@@ -13,13 +13,15 @@ mod follow;
 mod handle;
 mod metrics;
 mod shard;
+mod tasks;
 
 pub use clock::{Clock, SystemClock};
 pub use definitions::Definitions;
 pub use error::{CallError, StartError};
 pub use follow::{Follower, Interrupted, Turned};
-pub use handle::{Decision, Handle};
+pub use handle::{Decision, Handle, Reported};
 pub use metrics::{Histogram, Metrics};
+pub use tasks::Depth;
 
 use everstate_store::{Store, StoreError};
 use follow::Hub;

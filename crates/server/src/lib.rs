@@ -26,6 +26,7 @@ mod operations;
 mod serve;
 mod service;
 mod statemachine;
+mod tasks;
 mod tls;
 
 pub use config::{Config, ConfigError, Engine, Given, LogFormat, SETTINGS, Setting};

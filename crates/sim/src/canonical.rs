@@ -10,6 +10,7 @@
 //! |---|---|
 //! | positions, history, number of turns, times of creation and of the last turn | nobody: a behaviour is not given them |
 //! | numbers of timers, of waiting events and of the outbox | the kernel, which compares them (their order is kept) and asks which effect of a turn they were (kept too) |
+//! | how far a task has come | nobody: a behaviour is told of its end alone |
 //! | ids of events between machines | a behaviour, as text; the only number that reaches one |
 //! | the seed of a turn | a behaviour |
 //! | what time it is, and when a timer is due | a behaviour, by `now` and the time of an event |
@@ -19,7 +20,7 @@
 //! out the same. A step that does not is reported, and no exploration that met one calls itself complete.
 
 use crate::tables::Kept;
-use everstate_kernel::{Event, EventId, Json, Sender, Serial, Source, Time};
+use everstate_kernel::{Event, EventId, Json, Sender, Serial, Source, Stage, Time};
 
 /// The id that stands for all ids of events between machines.
 pub(crate) fn any_id() -> EventId {
@@ -36,6 +37,13 @@ pub(crate) fn kept(kept: &Kept, keep_times: bool) -> (Kept, Dues) {
     for (place, timer) in row.timers.iter_mut().enumerate() {
         timer.generation = Serial(place as u64 * Serial::PER_TURN + timer.generation.0 % Serial::PER_TURN);
         timer.due = Time(0);
+    }
+    for (place, task) in row.tasks.iter_mut().enumerate() {
+        task.number = Serial(place as u64 * Serial::PER_TURN + task.number.0 % Serial::PER_TURN);
+        (task.asked_at, task.attempts, task.leases, task.failure) = (Time(0), 0, 0, None);
+        if task.stage != Stage::Ended {
+            task.stage = Stage::Ready { since: Time(0) };
+        }
     }
     (row.turns, row.born, row.created_at, row.last_event_at) = (1, 0, Time(0), Time(0));
     let mut mailbox = kept.mailbox.clone();
