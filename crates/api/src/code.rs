@@ -27,6 +27,7 @@ pub enum Code {
     UnknownInstance,
     UnknownEvent,
     UnknownDeadLetter,
+    LeaseOver,
     Conflict,
     InstanceExists,
     DefinitionExists,
@@ -299,6 +300,13 @@ const TABLE: &[Entry] = &[
         ErrorCode::NotFound,
         "There is no dead letter with this number; someone may have retried or discarded it.",
         "`everstate dead-letters list` shows those that there are.",
+    ),
+    call(
+        Code::LeaseOver,
+        "lease-over",
+        ErrorCode::FailedPrecondition,
+        "The lease of the task is over: the task was cancelled or has ended, or took so long that somebody else has it.",
+        "Drop what was done under it and take the next task; heartbeats tell a worker sooner.",
     ),
     call(
         Code::Conflict,

@@ -250,10 +250,7 @@ fn visit(model: &Model, code: &mut dyn FnMut(&Code)) {
         for invoke in &state.invokes {
             invoke.visit(code);
             actions(&invoke.finalize, code);
-            invoke.kind.iter().for_each(|text| text.visit(code));
-            if let crate::invoke::Source::Definition(text) = &invoke.source {
-                text.visit(code);
-            }
+            invoke.templates().for_each(|text| text.visit(code));
         }
         for one in state.transitions.iter().chain(&state.initial) {
             actions(&one.actions, code);

@@ -1,5 +1,5 @@
 //! Machines that run while a state is active: they are spawned when a macrostep has ended, heard, given copies of
-//! events, and stopped when the state is left.
+//! events, and stopped when the state is left. And tasks, which are asked for and cancelled at the same points.
 //!
 //! It refuses to know what they do. Its one invariant: an invocation is remembered exactly from its spawning to its
 //! last event or its cancellation.
@@ -10,9 +10,9 @@ use crate::code::{Action, Code, Formula, StateIndex, Template};
 use crate::dispatch::{Location, Payload, mistake};
 use crate::run::Run;
 use crate::session::{self, Arrival, Invocation, Program};
-use crate::value::Value;
+use crate::value::{Key, Map, Value};
 use everstate_kernel::limits::{CHILD_NAME_BYTES_MAX, ID_BYTES_MAX};
-use everstate_kernel::{Address, DefinitionId, Effect, Event, Fault, Json, Orphan};
+use everstate_kernel::{Address, DefinitionId, Effect, Event, Fault, Json, Orphan, TaskPolicy};
 use std::sync::Arc;
 
 /// Names of the one type of machine that can be invoked.
@@ -44,7 +44,29 @@ pub(crate) enum Source {
     Inline(u16),
     /// A document that is computed.
     Document(Formula),
+    /// Work for the outside world, which is no machine.
+    Task(Box<Asked>),
 }
+
+/// A task that is asked for while a state is active.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) queue: Arc<str>,
+    pub(crate) policy: TaskPolicy,
+    /// The request that the server makes itself; the input is its body.
+    pub(crate) http: Option<Http>,
+}
+
+/// A request.
+#[derive(Debug, Clone)]
+pub(crate) struct Http {
+    pub(crate) url: Template,
+    pub(crate) method: &'static str,
+    pub(crate) headers: Vec<(Arc<str>, Template)>,
+}
+
+/// The queue that the server itself works on.
+pub(crate) const HTTP_QUEUE: &str = "http";
 
 /// The name of a definition, a version, and what is given to the machine.
 type Spawned = (Arc<str>, Option<Arc<str>>, Json);
@@ -56,6 +78,19 @@ impl Invoke {
         if let Source::Document(formula) = &self.source {
             formula.visit(visit);
         }
+    }
+
+    /// Every text with holes in it.
+    pub(crate) fn templates(&self) -> impl Iterator<Item = &Template> {
+        let (source, http) = match &self.source {
+            Source::Definition(text) => (Some(text), None),
+            Source::Task(asked) => (None, asked.http.as_ref()),
+            Source::Inline(_) | Source::Document(_) => (None, None),
+        };
+        let of_http = http
+            .into_iter()
+            .flat_map(|http| std::iter::once(&http.url).chain(http.headers.iter().map(|(_, text)| text)));
+        self.kind.iter().chain(source).chain(of_http)
     }
 }
 
@@ -80,6 +115,9 @@ impl Run<'_> {
     }
 
     pub(crate) fn invoke(&mut self, state: StateIndex, number: u16, invoke: &Invoke) -> Result<(), Fault> {
+        if let Source::Task(asked) = &invoke.source {
+            return self.ask(invoke, asked);
+        }
         self.sends += 1;
         let serial = self.sends;
         let id = match &invoke.id {
@@ -125,6 +163,44 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Asks for a task.
+    fn ask(&mut self, invoke: &Invoke, asked: &Asked) -> Result<(), Fault> {
+        let value = self.payload(&invoke.payload)?;
+        let wrong = |message| mistake(message, &invoke.place);
+        let input = match &asked.http {
+            None => json_of(&value).map_err(wrong)?,
+            Some(http) => {
+                let url = self.text(&http.url)?;
+                let mut headers = Vec::with_capacity(http.headers.len());
+                for (name, text) in &http.headers {
+                    headers.push((Key::from(&**name), Value::from(&*self.text(text)?)));
+                }
+                let request = [
+                    ("url", Value::from(&*url)),
+                    ("method", Value::from(http.method)),
+                    ("headers", Value::from(Map::from_entries(headers))),
+                    ("body", value),
+                ];
+                let request = request.map(|(key, value)| (Key::from(key), value));
+                json_of(&Value::from(Map::from_entries(request.to_vec()))).map_err(wrong)?
+            }
+        };
+        let name = invoke.id.clone().unwrap_or_else(|| invoke.prefix.clone());
+        let (queue, policy) = (asked.queue.clone(), asked.policy.clone());
+        self.effect(Effect::Task { name, queue, input, policy }, &invoke.place)
+    }
+
+    /// Cancels the tasks that were asked for in a state that is left.
+    fn cancel_tasks(&mut self, state: StateIndex) -> Result<(), Fault> {
+        let chart = self.chart;
+        for invoke in &chart.state(state).invokes {
+            if let (Source::Task(_), Some(name)) = (&invoke.source, &invoke.id) {
+                self.effect(Effect::CancelTask(name.clone()), &invoke.place)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Which definition is spawned, of which version, and with what.
     fn invoked(&mut self, invoke: &Invoke, data: Json) -> Result<Spawned, Fault> {
         let own_kind: Arc<str> = Arc::from(self.instance.address.kind());
@@ -137,6 +213,7 @@ impl Run<'_> {
                 })?;
                 (kind, version, data)
             }
+            Source::Task(_) => return Err(mistake("a task is no machine".to_owned(), &invoke.place)),
             Source::Inline(at) => {
                 let program = self
                     .session
@@ -174,7 +251,11 @@ impl Run<'_> {
 
     /// Stops what was invoked in a state that is left.
     pub(crate) fn cancel_invocations(&mut self, state: StateIndex) -> Result<(), Fault> {
+        let is_asked = !self.to_invoke.contains(&state);
         self.to_invoke.retain(|one| *one != state);
+        if is_asked {
+            self.cancel_tasks(state)?;
+        }
         let concerns = |one: &Invocation| one.state == state && !one.cancelled;
         let Some(session) = &self.session else { return Ok(()) };
         let names: Vec<Arc<str>> =

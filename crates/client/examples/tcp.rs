@@ -20,7 +20,8 @@ use tokio::sync::mpsc;
 #[tokio::main]
 async fn main() -> Result<(), ClientError> {
     let server = std::env::args().nth(1).unwrap_or("http://127.0.0.1:7400".into());
-    let client = Client::new(&Target { server, ..Target::default() }).expect("an address such as the default");
+    let client =
+        Client::new(&Target { server, ..Target::default() }).expect("an address such as the default");
     drive(client).await
 }
 
@@ -143,10 +144,7 @@ async fn talk(
 }
 
 /// Reads on to the end of a line; 0 at the end of all.
-async fn read_line(
-    read: &mut (impl AsyncBufReadExt + Unpin),
-    line: &mut Vec<u8>,
-) -> std::io::Result<usize> {
+async fn read_line(read: &mut (impl AsyncBufReadExt + Unpin), line: &mut Vec<u8>) -> std::io::Result<usize> {
     let left = LINE_MAX.saturating_sub(line.len() as u64);
     let count = read.take(left).read_until(b'\n', line).await?;
     if line.len() as u64 >= LINE_MAX { Err(std::io::ErrorKind::InvalidData.into()) } else { Ok(count) }

@@ -8,6 +8,7 @@ use crate::limits::TEXT_BYTES_MAX;
 use crate::link::{Child, Orphan, RestartFrom};
 use crate::record::Labels;
 use crate::space::{Act, Place};
+use crate::task::TaskPolicy;
 use crate::time::{Span, Time};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -106,6 +107,20 @@ pub enum Effect {
     },
     /// Cancel the timer of that name, if it is set.
     CancelTimer(Arc<str>),
+    /// Ask for work in the outside world, in place of a task with the same name, which is cancelled. A worker takes it
+    /// from the queue; its result arrives as `done.task.NAME`, and when it fails for good, `error.task.NAME`.
+    Task {
+        /// Its name among the tasks of this instance. At most [`crate::limits::TASK_NAME_BYTES_MAX`].
+        name: Arc<str>,
+        /// Which workers shall do it, such as `charge-card`.
+        queue: Arc<str>,
+        /// What they get. At most [`crate::limits::TASK_INPUT_BYTES_MAX`].
+        input: Json,
+        /// How often and how long.
+        policy: TaskPolicy,
+    },
+    /// Cancel the task of that name, if there is one. Nothing more is heard of it; its worker learns at its next word.
+    CancelTask(Arc<str>),
     /// A line for the history of the instance.
     Log(String),
     /// Make a child. It is told by events from the child's address: `child.started.NAME`, or `child.faulted.NAME` when

@@ -93,10 +93,12 @@ impl Event {
         Ok(())
     }
 
-    /// Does only the kernel send events of this name? They tell of children, of instances that are
+    /// Does only the kernel send events of this name? They tell of children, of tasks, of instances that are
     /// watched, and of what happens in a space.
     pub(crate) fn is_reserved(name: &str) -> bool {
-        const PREFIXES: [&str; 11] = [
+        const PREFIXES: [&str; 13] = [
+            TASK_DONE,
+            TASK_ERROR,
             "child.started.",
             "child.faulted.",
             "child.exited.",
@@ -132,12 +134,37 @@ impl Event {
         self.id.as_str().strip_prefix('~')?.parse().ok().map(Serial)
     }
 
+    /// Does it pretend to tell of a task? Machines cannot send such an event, and clients are not believed: a result
+    /// comes with a lease.
+    pub(crate) fn is_forged(&self) -> bool {
+        self.sender != Sender::System && self.is_of_task()
+    }
+
+    fn is_of_task(&self) -> bool {
+        self.name.starts_with(TASK_DONE) || self.name.starts_with(TASK_ERROR)
+    }
+
+    /// The number of the task whose end it tells of.
+    pub(crate) fn task(&self) -> Option<Serial> {
+        if self.sender != Sender::System || !self.is_of_task() {
+            return None;
+        }
+        let (number, _) = self.id.as_str().strip_prefix('~')?.split_once('.')?;
+        number.parse().ok().map(Serial)
+    }
+
     /// Is it an answer to an event of its receiver's? Such an event that nobody takes causes no further one and
     /// creates nobody, or two machines could write to each other for ever.
     pub(crate) fn is_answer(&self) -> bool {
         self.is_told() || self.name.starts_with(REPLY_PREFIX)
     }
 }
+
+/// What the name of the event that brings the result of a task begins with; the name of the task follows.
+pub(crate) const TASK_DONE: &str = "done.task.";
+
+/// The same of the event that tells that a task has failed for good.
+pub(crate) const TASK_ERROR: &str = "error.task.";
 
 /// What the name of a reply to a sending instance begins with; the name of the event replied to follows.
 pub(crate) const REPLY_PREFIX: &str = "reply.";

@@ -9,8 +9,10 @@ use crate::json::Json;
 use crate::link::RestartFrom;
 use crate::record::{DeadLetter, Instance, OutcomeRecord, Queued, Record, SeatRecord, Serial, TimerKey};
 use crate::repair::Repair;
+use crate::task::{Lease, Leased, Report, TaskKey};
 use crate::time::Time;
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -109,6 +111,27 @@ pub enum Input {
         /// The letter, read as for [`Input::RetryDeadLetter`].
         letter: DeadLetter,
     },
+    /// A worker wants tasks.
+    Lease {
+        /// Who waits.
+        ticket: Ticket,
+        /// Which worker it says it is.
+        worker: Arc<str>,
+        /// How many at most; [`crate::limits::LEASES_MAX`] anyway.
+        max: usize,
+        /// Tasks that are ready, the oldest first, as the last commit left them. Those that are not ready any more are
+        /// passed over, so the same may be offered twice in one batch, to no avail.
+        candidates: Vec<TaskKey>,
+    },
+    /// A worker says something of a task that it leases.
+    Report {
+        /// Who waits.
+        ticket: Ticket,
+        /// Of which.
+        lease: Lease,
+        /// What.
+        report: Report,
+    },
     /// The oldest event of the outbox is delivered. Only [`crate::Node::ready`] makes it.
     Deliver(Serial, Address),
     /// A timer is due. Only [`crate::Node::ready`] makes it.
@@ -191,6 +214,13 @@ pub enum Answer {
     },
     /// The instance, or the dead letter, is gone.
     Gone,
+    /// These tasks are leased.
+    Leased(Vec<Leased>),
+    /// What was said of a task is noted, and it goes on.
+    Noted {
+        /// Until when the worker has it, or when the next attempt may begin.
+        until: Time,
+    },
     /// Nothing was done and nothing is kept.
     Refused(Refusal),
 }
@@ -222,6 +252,17 @@ pub enum Refusal {
     /// No such dead letter, or no longer.
     #[error("there is no dead letter {n}", n = .0.0)]
     UnknownDeadLetter(Serial),
+    /// The lease is over: the task was cancelled or has ended, or somebody else has it by now.
+    #[error("the lease {lease} is over: {why}; drop what was done under it")]
+    LeaseOver {
+        /// Which.
+        lease: Lease,
+        /// What is known of the task.
+        why: &'static str,
+    },
+    /// What a worker said cannot be taken.
+    #[error("{0}")]
+    BadReport(String),
     /// The mailbox is full.
     #[error("{0} has {max} events waiting, which is the limit; send again later", max = crate::limits::MAILBOX_MAX)]
     MailboxFull(Address),

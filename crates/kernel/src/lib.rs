@@ -24,6 +24,7 @@ mod repair;
 mod session;
 pub mod space;
 mod supervisor;
+mod task;
 mod time;
 
 pub use address::{Address, AddressError, SESSION_KIND};
@@ -47,4 +48,8 @@ pub use record::{
 pub use rehearsal::{Played, Rehearsal, agrees};
 pub use repair::{Becoming, Remedy, Repair, Repaired, Standing};
 pub use supervisor::{Backoff, ChildPlan, Plan, PlanError, Restart, Strategy, Supervisor};
+pub use task::{
+    Failure, FailureReason, Lease, Leased, Report, Stage, Task, TaskKey, TaskPolicy, TaskStanding,
+    check_code, check_queue, check_worker,
+};
 pub use time::{Span, Time};

@@ -36,6 +36,37 @@ pub const MAILBOX_MAX: usize = 1_000;
 /// Named timers one instance may hold. They lie in its row, so this bounds the row.
 pub const TIMERS_MAX: usize = 256;
 
+/// Tasks that one instance may have open. They lie in its row, so this bounds the row; a machine that wants more asks
+/// for them one after the other, or has children ask.
+pub const TASKS_MAX: usize = 256;
+
+/// Bytes of the input of a task. The row is rewritten by every turn, and the input with it; what is larger belongs in
+/// a blob store with its address in the input.
+pub const TASK_INPUT_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes of what a heartbeat says of how far an attempt has come. Written at every heartbeat.
+pub const TASK_PROGRESS_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes of a worker's word for a failure.
+pub const TASK_CODE_BYTES_MAX: usize = 128;
+
+/// Bytes of the name of a task among those of its instance. It ends the names of the events that tell of it, which
+/// have [`EVENT_NAME_BYTES_MAX`].
+pub const TASK_NAME_BYTES_MAX: usize = 200;
+
+/// Bytes of the name of a queue of tasks. It is in the key of every task.
+pub const QUEUE_BYTES_MAX: usize = 128;
+
+/// Bytes of the name of a worker: a host name, a process and a thread.
+pub const WORKER_BYTES_MAX: usize = 255;
+
+/// Tasks leased in one call. A worker takes what it can work on at once; at ten times this, one step would rewrite a
+/// thousand rows.
+pub const LEASES_MAX: usize = 100;
+
+/// Bytes of the inputs leased in one call, the last one apart: an answer that fits into one message.
+pub const LEASE_BYTES_MAX: usize = 2 << 20;
+
 /// Bytes of a topic or pattern. It is in every message and notice, beside an address.
 pub const PATTERN_BYTES_MAX: usize = 512;
 

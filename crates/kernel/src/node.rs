@@ -4,6 +4,7 @@
 //! step and carries out what it wants after a commit.
 
 mod audit;
+mod awaited;
 mod delivery;
 mod errands;
 mod lifecycle;
@@ -13,6 +14,7 @@ mod plan;
 mod repair;
 mod residents;
 mod spaces;
+mod tasks;
 mod ties;
 mod turn;
 mod window;
@@ -29,6 +31,7 @@ use crate::limits::{OUTBOX_MAX, TIMER_WINDOW_MAX};
 use crate::link::Exit;
 use crate::record::{DefinitionRecord, OutcomeRecord, Record, SeatRecord, Sent, Serial, TimerKey};
 use crate::time::Time;
+use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -139,10 +142,10 @@ impl Node {
 
     /// What must be hydrated before `input` is stepped. Only what is not in memory.
     pub fn touches(&self, input: &Input) -> Touches {
-        let (address, id) = input.subject();
+        let (addresses, id) = input.subject();
         let mut touches = Touches::default();
-        touches.addresses.extend(address.filter(|address| !self.residents.knows(address)).cloned());
-        touches.ids.extend(id.filter(|id| !self.outcomes.contains_key(*id)).cloned());
+        touches.addresses.extend(addresses.filter(|address| !self.residents.knows(address)).cloned());
+        touches.ids.extend(id.filter(|id| !self.outcomes.contains_key(&**id)).map(Cow::into_owned));
         touches
     }
 
@@ -170,12 +173,12 @@ impl Node {
     /// mistakes of the driver.
     pub fn step(&mut self, now: Time, input: Input, out: &mut Out) {
         self.now = self.now.max(now);
-        let (address, id) = input.subject();
-        if let Some(address) = address {
+        let (addresses, id) = input.subject();
+        for address in addresses {
             assert!(self.residents.knows(address), "{address} was touched and not hydrated");
         }
         if let Some(id) = id {
-            assert!(self.outcomes.contains_key(id), "{id} was touched and not hydrated");
+            assert!(self.outcomes.contains_key(&*id), "{id} was touched and not hydrated");
         }
         match input {
             Input::Define { ticket, definition, source } => self.define(ticket, definition, source, out),
@@ -200,6 +203,10 @@ impl Node {
                     self.take_letter(letter.number, out).map_or_else(Answer::Refused, |()| Answer::Gone);
                 out.releases.push(Release::Answer(ticket, answer));
             }
+            Input::Lease { ticket, worker, max, candidates } => {
+                self.lease(ticket, &worker, max, &candidates, out);
+            }
+            Input::Report { ticket, lease, report } => self.report(ticket, &lease, report, out),
             Input::Deliver(number, _) => self.deliver(number, out),
             Input::Due(key) => self.due(&key, out),
             Input::Refill { timers, complete } => self.window.refill(timers, complete),
@@ -311,21 +318,30 @@ impl Node {
 }
 
 impl Input {
-    /// The instance and the event id that must be known before this input is stepped.
-    fn subject(&self) -> (Option<&Address>, Option<&EventId>) {
-        match self {
-            Input::Define { .. } | Input::DiscardDeadLetter { .. } | Input::Refill { .. } => (None, None),
-            Input::Start { address, id, .. } => (Some(address), Some(id)),
-            Input::Event { to, event, .. } => (Some(to), Some(&event.id)),
+    /// The instances and the event id that must be known before this input is stepped.
+    fn subject(&self) -> (impl Iterator<Item = &Address>, Option<Cow<'_, EventId>>) {
+        let (address, id) = match self {
+            Input::Define { .. }
+            | Input::DiscardDeadLetter { .. }
+            | Input::Lease { .. }
+            | Input::Refill { .. } => (None, None),
+            Input::Start { address, id, .. } => (Some(address), Some(Cow::Borrowed(id))),
+            Input::Event { to, event, .. } => (Some(to), Some(Cow::Borrowed(&event.id))),
             Input::Delete { address, .. }
             | Input::Stop { address, .. }
             | Input::Silence { address, .. }
             | Input::Restart { address, .. }
             | Input::Repair { address, .. } => (Some(address), None),
             Input::RetryDeadLetter { letter, .. } => (Some(&letter.to), None),
+            Input::Report { lease, .. } => (Some(&lease.address), Some(Cow::Owned(lease.event_id()))),
             Input::Deliver(_, to) => (Some(to), None),
             Input::Due(key) => (Some(&key.address), None),
-        }
+        };
+        let candidates = match self {
+            Input::Lease { candidates, .. } => &candidates[..],
+            _ => &[],
+        };
+        (address.into_iter().chain(candidates.iter().map(|key| &key.address)), id)
     }
 }
 

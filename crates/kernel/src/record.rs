@@ -10,6 +10,7 @@ use crate::link::{Errand, Exit, Links, Parked, RestartFrom};
 use crate::node::LETTER_INDEX;
 use crate::repair::Repaired;
 use crate::space::Endpoint;
+use crate::task::{Task, TaskKey};
 use crate::time::Time;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -103,6 +104,10 @@ pub struct TurnRecord {
     pub timers_cleared: Vec<TimerKey>,
     /// Timers that are set now and were not before.
     pub timers_set: Vec<TimerKey>,
+    /// Tasks that do not stand there any more. They go before the others come.
+    pub tasks_cleared: Vec<TaskKey>,
+    /// Where tasks stand now and did not before.
+    pub tasks_set: Vec<TaskKey>,
 }
 
 /// A change of a row without a turn.
@@ -114,6 +119,10 @@ pub struct RowRecord {
     pub timers_cleared: Vec<TimerKey>,
     /// Timers that are set now and were not before.
     pub timers_set: Vec<TimerKey>,
+    /// Tasks that do not stand there any more. They go before the others come.
+    pub tasks_cleared: Vec<TaskKey>,
+    /// Where tasks stand now and did not before.
+    pub tasks_set: Vec<TaskKey>,
 }
 
 /// An instance was deleted.
@@ -129,6 +138,8 @@ pub struct DeletedRecord {
     pub before: IndexKeys,
     /// Its timers.
     pub timers_cleared: Vec<TimerKey>,
+    /// Its tasks.
+    pub tasks_cleared: Vec<TaskKey>,
     /// Numbers of the events in its mailbox.
     pub mailbox: Vec<u64>,
 }
@@ -274,6 +285,8 @@ pub struct Instance {
     pub mailbox_len: u32,
     /// Its timers, in the order in which they were set.
     pub timers: Vec<Timer>,
+    /// Its tasks, in the order in which they were asked for.
+    pub tasks: Vec<Task>,
     /// The event at the head of the mailbox that faulted and is to be tried again.
     pub retry: Option<Pending>,
     /// What it is tied to.
@@ -353,7 +366,7 @@ pub struct TimerKey {
     pub due: Time,
     /// Whom.
     pub address: Address,
-    /// The generation of the timer; none for the retry of a faulted event.
+    /// The generation of the timer, or the number of the task; none for the retry of a faulted event.
     pub generation: Option<Serial>,
 }
 
@@ -436,6 +449,11 @@ pub struct IndexKeys {
 }
 
 impl Instance {
+    /// What the store keeps of its tasks beside the row.
+    pub fn task_keys(&self) -> impl Iterator<Item = TaskKey> + '_ {
+        self.tasks.iter().filter_map(|task| task.key(&self.address))
+    }
+
     /// What the indexes hold of it.
     pub fn index_keys(&self) -> IndexKeys {
         IndexKeys {

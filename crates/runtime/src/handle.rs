@@ -5,9 +5,11 @@ use crate::definitions::Definitions;
 use crate::error::CallError;
 use crate::follow::{Follower, Hub};
 use crate::metrics::Metrics;
+use crate::tasks::{Depth, Depths, Want};
 use crossbeam_channel::{Receiver, Sender};
 use everstate_kernel::{
-    Address, Answer, Definition, Event, EventId, Json, Outcome, Repair, RestartFrom, Serial,
+    Address, Answer, Definition, Event, EventId, Json, Lease, Leased, Outcome, Repair, Report, RestartFrom,
+    Serial, Time,
 };
 use everstate_store::Reader;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -32,6 +34,21 @@ pub enum Decision {
     },
 }
 
+/// What became of a worker's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reported {
+    /// The task has ended, and its instance is told.
+    Ended {
+        /// Was this said before?
+        duplicate: bool,
+    },
+    /// The task goes on: the worker has it until then, or the next attempt may begin then.
+    Noted {
+        /// When.
+        until: Time,
+    },
+}
+
 /// A way to talk to a node.
 #[derive(Debug, Clone)]
 pub struct Handle {
@@ -48,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) depths: Mutex<Depths>,
     /// The store has failed, and how.
     pub(crate) failure: Mutex<Option<String>>,
     pub(crate) stopped: AtomicBool,
@@ -119,6 +137,14 @@ pub(crate) enum Call {
         number: Serial,
         reply: Reply,
     },
+    /// A worker wants tasks.
+    Lease(Want),
+    /// A worker says something of a task.
+    Report {
+        lease: Lease,
+        report: Report,
+        reply: Reply,
+    },
     /// Tell when the event is decided.
     Decided {
         id: EventId,
@@ -127,7 +153,7 @@ pub(crate) enum Call {
 }
 
 /// How long a refused caller shall wait: about as long as a full queue takes to drain.
-const RETRY_AFTER: Duration = Duration::from_millis(100);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 impl Handle {
     pub(crate) fn new(
@@ -147,6 +173,7 @@ impl Handle {
             definitions,
             metrics,
             hub,
+            depths: Mutex::default(),
             failure: Mutex::new(None),
             stopped: AtomicBool::new(false),
         };
@@ -238,6 +265,34 @@ impl Handle {
     /// Throws a dead letter away.
     pub async fn discard_dead_letter(&self, number: Serial) -> Result<(), CallError> {
         self.call(1, |reply| Call::DiscardDeadLetter { number, reply }).await.map(drop)
+    }
+
+    /// Takes at most `max` tasks from queues for a worker, the oldest first. When there are none, `waits` until there
+    /// are; drop the future to stop waiting, and what was leased to nobody is given back.
+    pub async fn lease(
+        &self,
+        worker: Arc<str>,
+        queues: Vec<Arc<str>>,
+        max: usize,
+        waits: bool,
+    ) -> Result<Vec<Leased>, CallError> {
+        let (reply, leased) = oneshot::channel();
+        self.push(1, Call::Lease(Want { worker, queues, max, waits, reply }))?;
+        leased.await.map_err(|_| self.gone())?
+    }
+
+    /// Says something of a task that a worker leases.
+    pub async fn report(&self, lease: Lease, report: Report) -> Result<Reported, CallError> {
+        Ok(match self.call(1, |reply| Call::Report { lease, report, reply }).await? {
+            Answer::Noted { until } => Reported::Noted { until },
+            Answer::Decided { duplicate, .. } | Answer::Kept { duplicate } => Reported::Ended { duplicate },
+            other => unreachable!("a worker was answered with {other:?}"),
+        })
+    }
+
+    /// Queues that have tasks, by name, with how many.
+    pub fn task_queues(&self) -> Vec<(Arc<str>, Depth)> {
+        self.shared.depths.lock().unwrap_or_else(PoisonError::into_inner).all()
     }
 
     /// Every turn committed from now on.

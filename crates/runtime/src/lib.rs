@@ -16,15 +16,17 @@ mod native;
 mod recorder;
 mod repair;
 mod shard;
+mod tasks;
 
 pub use clock::{Clock, SystemClock};
 pub use definitions::Definitions;
 pub use error::{CallError, StartError};
 pub use follow::{Follower, Interrupted, Turned};
-pub use handle::{Decision, Handle};
+pub use handle::{Decision, Handle, Reported};
 pub use metrics::{Histogram, Metrics};
 pub use recorder::Recorder;
 pub use repair::Note;
+pub use tasks::Depth;
 
 use everstate_kernel::Definition;
 use everstate_store::{Store, StoreError};

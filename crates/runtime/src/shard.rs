@@ -8,13 +8,14 @@ use crate::handle::{Call, Replies, Reply, Shared};
 use crate::metrics::bump;
 use crate::native;
 use crate::recorder::Recording;
+use crate::tasks::{Depths, Waiters, Want};
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use everstate_kernel::{
-    Address, Answer, DeadlineReason, Durability, EventId, Input, Json, Node, Out, Outcome, Record, Refusal,
-    Release, Remedy, Serial, Status, Ticket, Time, Touches, limits,
+    Address, Answer, DeadlineReason, Durability, EventId, Input, Json, Lease, Node, Out, Outcome, Record,
+    Refusal, Release, Remedy, Report, Serial, Status, TaskStanding, Ticket, Time, Touches, limits,
 };
 use everstate_store::{Store, StoreError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,6 +37,12 @@ pub(crate) struct Shard {
     waiting: BTreeMap<EventId, Vec<oneshot::Sender<Outcome>>>,
     /// At how many of these to look for those who have stopped waiting.
     waiting_clean_at: usize,
+    /// Workers that wait for tasks.
+    waiters: Waiters,
+    /// Tasks that were offered in the current batch: the store says that they are ready still.
+    offered: BTreeSet<Serial>,
+    /// Leases whose worker was gone when it was to get them.
+    returned: Vec<Lease>,
     /// The disk was full a moment ago: nothing from within is tried before this.
     full_until: Option<Instant>,
     recording: Recording,
@@ -46,6 +53,8 @@ enum Asked {
     One(Reply),
     /// One of the events of the call at this place in `gathered`.
     Part(usize),
+    /// A worker, and what it wants.
+    Worker(Want),
 }
 
 /// A call with many events.
@@ -82,6 +91,8 @@ const FULL_PAUSE: Duration = Duration::from_millis(200);
 /// Turns of operators that may lie between a fault and its retry. More have thought about it for long enough to resume
 /// the instance and to retry the dead letter by its number.
 const LETTER_TURNS_MAX: usize = 100;
+/// Who waits for the answer to what the shard does by itself.
+const NOBODY: Ticket = Ticket(u64::MAX);
 
 /// Fewer waiting callers than this are not worth a look.
 const WAITING_CLEAN_MIN: usize = 256;
@@ -109,9 +120,14 @@ impl Shard {
             gathered,
             waiting,
             waiting_clean_at,
+            waiters: Waiters::default(),
+            offered: BTreeSet::new(),
+            returned: Vec::new(),
             full_until,
             recording,
         };
+        let depths = Depths::read(&*shard.store.reader())?;
+        *shard.shared.depths.lock().unwrap_or_else(PoisonError::into_inner) = depths;
         shard.restore()?;
         shard.put_natives()?;
         Ok(shard)
@@ -189,6 +205,7 @@ impl Shard {
             Waited::Deadline => None,
             Waited::Closed => return Ok(false),
         };
+        self.take_back(batch)?;
         loop {
             let call = match next.take() {
                 Some(call) => call,
@@ -216,6 +233,8 @@ impl Shard {
                 }
             },
         };
+        let until =
+            if self.waiters.has_woken() || !self.returned.is_empty() { Duration::ZERO } else { until };
         let until = match self.full_until {
             Some(full_until) => until.max(full_until.saturating_duration_since(Instant::now())),
             None => until,
@@ -306,6 +325,16 @@ impl Shard {
                 }
                 return Ok(());
             }
+            Call::Lease(want) => {
+                self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+                return self.lease(want, batch);
+            }
+            Call::Report { lease, report, reply } => {
+                if let Report::Done(result) = &report {
+                    batch.bytes += result.as_str().len();
+                }
+                Input::Report { ticket: self.ticket(Asked::One(reply)), lease, report }
+            }
             Call::Decided { id, reply } => {
                 match self.store.reader().outcome(&id, now)?.and_then(|known| known.outcome) {
                     // Nobody may wait any more; then nobody misses it.
@@ -361,6 +390,67 @@ impl Shard {
         self.step(now, input, batch)
     }
 
+    /// What was to be leased to nobody is ready again, and those who are woken get theirs.
+    fn take_back(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
+        for lease in std::mem::take(&mut self.returned) {
+            let input = Input::Report { ticket: NOBODY, lease, report: Report::Return };
+            let now = self.clock.now();
+            self.step(now, input, batch)?;
+        }
+        while batch.inputs < self.options.batch_inputs_max
+            && let Some(want) = self.waiters.next_woken()
+        {
+            self.lease(want, batch)?;
+        }
+        Ok(())
+    }
+
+    /// Offers a worker what the store says is ready, or lets it wait.
+    fn lease(&mut self, want: Want, batch: &mut Batch) -> Result<(), StoreError> {
+        if want.reply.is_closed() {
+            return Ok(());
+        }
+        let reader = self.store.reader();
+        let max = want.max.min(limits::LEASES_MAX);
+        let mut candidates = Vec::new();
+        for queue in &want.queues {
+            let enough = max + self.offered.len();
+            let ready = reader.tasks(Some(queue), Some(TaskStanding::Ready), None, enough)?;
+            candidates.extend(ready.into_iter().filter(|key| !self.offered.contains(&key.number)).take(max));
+        }
+        candidates.sort_by_key(|key| (key.since, key.number));
+        candidates.truncate(max);
+        if candidates.is_empty() {
+            self.wait_for_tasks(want);
+            return Ok(());
+        }
+        self.offered.extend(candidates.iter().map(|key| key.number));
+        let worker = want.worker.clone();
+        let (ticket, now) = (self.ticket(Asked::Worker(want)), self.clock.now());
+        self.step(now, Input::Lease { ticket, worker, max, candidates }, batch)
+    }
+
+    fn wait_for_tasks(&mut self, want: Want) {
+        if want.waits {
+            let refusal = CallError::Overloaded { retry_after: crate::handle::RETRY_AFTER };
+            return self.waiters.wait(want, &refusal);
+        }
+        let _ = want.reply.send(Ok(Vec::new()));
+    }
+
+    /// A worker gets its tasks, unless it has gone meanwhile: then they are given back.
+    fn give(&mut self, want: Want, answer: Answer) {
+        let sent = match answer {
+            Answer::Leased(leased) if leased.is_empty() => return self.wait_for_tasks(want),
+            Answer::Leased(leased) => want.reply.send(Ok(leased)),
+            Answer::Refused(refusal) => want.reply.send(Err(CallError::Refused(refusal))),
+            other => unreachable!("a worker was answered with {other:?}"),
+        };
+        if let Err(Ok(leased)) = sent {
+            self.returned.extend(leased.into_iter().map(|leased| leased.lease));
+        }
+    }
+
     fn ticket(&mut self, asked: Asked) -> Ticket {
         self.asked.push(asked);
         Ticket(self.asked.len() as u64 - 1)
@@ -397,6 +487,7 @@ impl Shard {
     /// Commits the batch and lets out what it released.
     fn finish(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
         let out = &mut batch.out;
+        self.offered.clear();
         let metrics = self.shared.metrics.clone();
         if !out.records.is_empty() {
             let started = Instant::now();
@@ -435,10 +526,15 @@ impl Shard {
             match release {
                 Release::Answer(ticket, answer) => {
                     count(&self.shared.metrics, &answer);
-                    match asked.get_mut(ticket.0 as usize).and_then(Option::take) {
+                    match usize::try_from(ticket.0)
+                        .ok()
+                        .and_then(|at| asked.get_mut(at))
+                        .and_then(Option::take)
+                    {
                         // Nobody may wait any more; then nobody misses it. So for all sends here.
                         Some(Asked::One(reply)) => drop(reply.send(Ok(answer))),
                         Some(Asked::Part(place)) => self.gathered[place].answers.push(answer),
+                        Some(Asked::Worker(want)) => self.give(want, answer),
                         None => {}
                     }
                 }
@@ -463,6 +559,7 @@ impl Shard {
 
     /// Counts and publishes what was committed.
     fn tell(&mut self, records: &mut Vec<Record>) {
+        self.count_tasks(records);
         let wanted = self.publisher.wanted();
         let mut turns = Vec::new();
         for record in records.drain(..) {
@@ -496,11 +593,22 @@ impl Shard {
         }
     }
 
+    /// Counts where tasks stand now, and wakes the workers that wait for those that are ready.
+    fn count_tasks(&mut self, records: &[Record]) {
+        let mut ready = BTreeMap::new();
+        let mut depths = self.shared.depths.lock().unwrap_or_else(PoisonError::into_inner);
+        records.iter().for_each(|record| depths.apply(record, &mut ready));
+        drop(depths);
+        self.waiters.wake(&ready);
+    }
+
     /// Answers everyone of the current batch alike.
     fn answer_all(&mut self, error: &CallError) {
         for asked in self.asked.drain(..) {
-            if let Asked::One(reply) = asked {
-                drop(reply.send(Err(error.clone())));
+            match asked {
+                Asked::One(reply) => drop(reply.send(Err(error.clone()))),
+                Asked::Worker(want) => drop(want.reply.send(Err(error.clone()))),
+                Asked::Part(_) => {}
             }
         }
         for gathered in self.gathered.drain(..) {
@@ -541,6 +649,11 @@ fn count(metrics: &crate::Metrics, answer: &Answer) {
             bump(&metrics.duplicates)
         }
         Answer::Refused(_) => bump(&metrics.refused),
-        Answer::Decided { .. } | Answer::Kept { .. } | Answer::Put { .. } | Answer::Gone => {}
+        Answer::Decided { .. }
+        | Answer::Kept { .. }
+        | Answer::Put { .. }
+        | Answer::Leased(_)
+        | Answer::Noted { .. }
+        | Answer::Gone => {}
     }
 }

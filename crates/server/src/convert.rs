@@ -17,5 +17,5 @@ pub(crate) use inward::{
     Names, address, event, event_id, limit, page_number, page_token, start_address, version,
 };
 pub(crate) use json::{json_in, json_out};
-pub(crate) use outward::{dead_letter, instance, outcome, pending, queued_event, sender, turn};
+pub(crate) use outward::{dead_letter, instance, outcome, pending, queued_event, sender, task, turn};
 pub(crate) use time::{span_in, time_in, time_out};

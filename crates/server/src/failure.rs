@@ -114,6 +114,8 @@ impl From<Refusal> for Failure {
             Refusal::UnknownKind(_) => (Code::UnknownDefinition, "kind"),
             Refusal::UnknownVersion(..) => (Code::UnknownVersion, "version"),
             Refusal::UnknownDeadLetter(_) => (Code::UnknownDeadLetter, "number"),
+            Refusal::LeaseOver { .. } => (Code::LeaseOver, "lease"),
+            Refusal::BadReport(_) => (Code::MalformedRequest, ""),
             Refusal::MailboxFull(_) => (Code::MailboxFull, ""),
             Refusal::Overloaded => (Code::Overloaded, ""),
             Refusal::StartFaulted(_) => (Code::StartFaulted, "data"),

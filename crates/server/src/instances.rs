@@ -10,7 +10,9 @@ use everstate_api::v1::__buffa::view::{
 use everstate_api::v1::explain_instance_response::{Guarded, Retry, Verdict};
 use everstate_api::v1::restart_instance_request::From as Beginning;
 use everstate_api::{Code, v1};
-use everstate_kernel::{Address, Definition, Instance, Outcome, Queued, RestartFrom, Status, Waiting};
+use everstate_kernel::{
+    Address, Definition, Instance, Outcome, Queued, RestartFrom, Stage, Status, Task, Waiting,
+};
 use everstate_runtime::Decision;
 use everstate_store::Query;
 use std::sync::Arc;
@@ -62,7 +64,7 @@ pub(crate) async fn look(
     service.read(move |reader| reader.instance(&address)).await
 }
 
-async fn find(service: &Service, address: &Address) -> Result<(Instance, Vec<Queued>), Failure> {
+pub(crate) async fn find(service: &Service, address: &Address) -> Result<(Instance, Vec<Queued>), Failure> {
     look(service, address).await?.ok_or_else(|| unknown(address))
 }
 
@@ -260,8 +262,8 @@ fn retrying(retry: &everstate_kernel::Pending, mailbox: &[Queued]) -> Retry {
 
 /// What is to be said of an instance.
 ///
-/// | status | retry | accepts, a guard that may open, a timer, an event behind another, a child | verdict  |
-/// |--------|-------|---------------------------------------------------------------------------|----------|
+/// | status | retry | accepts, a guard that may open, a timer, a task, an event behind another, a child | verdict |
+/// |--------|-------|-----------------------------------------------------------------------------------|---------|
 /// | ended  |       |                                                                           | done     |
 /// | parked |       |                                                                           | parked   |
 /// | active | yes   |                                                                           | retrying |
@@ -273,17 +275,47 @@ fn verdict(row: &Instance, mailbox: &[Queued], waiting: &Waiting) -> Verdict {
     let on_its_way = mailbox.iter().any(|queued| !queued.deferred);
     let hope = waiting.guarded.iter().any(|(_, guard)| may_open(guard));
     let children = row.links.as_ref().is_some_and(|links| !links.children.is_empty());
+    // Only the kernel tells of tasks, and only of those that are open.
+    let accepts = waiting.accepts.iter().any(|name| !is_of_task(name));
+    let own = !row.timers.is_empty() || !row.tasks.is_empty() || children;
     if row.status.is_ended() {
         Verdict::Done
     } else if matches!(row.status, Status::Parked(_)) {
         Verdict::Parked
     } else if row.retry.is_some() {
         Verdict::Retrying
-    } else if on_its_way || !waiting.accepts.is_empty() || hope || !row.timers.is_empty() || children {
+    } else if on_its_way || accepts || hope || own {
         Verdict::Waiting
     } else {
         Verdict::Stuck
     }
+}
+
+/// Tasks that are named in a summary.
+const TASKS_SHOWN: usize = 3;
+
+/// What a task has come to, in a few words.
+fn task_hope(task: &Task) -> String {
+    let stands = match &task.stage {
+        Stage::Ready { .. } => format!("waiting for a worker of {}", task.queue),
+        Stage::Leased { worker, .. } => format!("with the worker {worker}"),
+        Stage::Waiting { .. } => "to be tried again".to_string(),
+        Stage::Ended => "ended".to_string(),
+    };
+    let tried = match (&task.failure, task.attempts) {
+        (Some(failure), attempts) => {
+            format!(
+                " (attempt {attempts} of {}; the last failure: {})",
+                task.policy.retry.attempts, failure.message
+            )
+        }
+        (None, _) => String::new(),
+    };
+    format!("the task {}, {stands}{tried}", task.name)
+}
+
+fn is_of_task(name: &str) -> bool {
+    name.starts_with("done.task.") || name.starts_with("error.task.")
 }
 
 /// May a guard that says no at present say yes without a turn? One over the context or the active states alone
@@ -316,15 +348,18 @@ fn summary(verdict: Verdict, row: &Instance, mailbox: &[Queued], waiting: &Waiti
                 n => format!("; {n} deferred events wait for another state"),
             };
             format!(
-                "{} is stuck in {states}: no event is taken there and no timer is set{deferred}. Give the definition a way out and start the instance anew, or delete it",
+                "{} is stuck in {states}: no event is taken there, no timer is set and no task open{deferred}. Give the definition a way out and start the instance anew, or delete it",
                 row.address
             )
         }
         _ => {
             let mut hopes = Vec::new();
-            if !waiting.accepts.is_empty() {
-                hopes.push(format!("one of the events {}", waiting.accepts.join(", ")));
+            let accepts: Vec<&str> =
+                waiting.accepts.iter().map(|name| &**name).filter(|name| !is_of_task(name)).collect();
+            if !accepts.is_empty() {
+                hopes.push(format!("one of the events {}", accepts.join(", ")));
             }
+            hopes.extend(row.tasks.iter().take(TASKS_SHOWN).map(task_hope));
             if let Some(timer) = row.timers.iter().min_by_key(|timer| timer.due) {
                 hopes.push(format!("the timer {}", timer.name));
             }

@@ -27,6 +27,7 @@ mod serve;
 mod service;
 mod sessions;
 mod statemachine;
+mod tasks;
 mod tls;
 
 pub use config::{Config, ConfigError, Engine, Given, LogFormat, SETTINGS, Setting};

@@ -2,6 +2,7 @@
 //!
 //! It refuses to count: numbers are the runtime's. Its one invariant: a name once released keeps its meaning.
 
+use everstate_kernel::TaskStanding;
 use everstate_runtime::{Handle, Histogram};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +53,7 @@ pub(crate) fn text(node: &Handle) -> String {
     page.gauge("everstate_outbox_events", "Events on their way between instances.", read(&metrics.outbox));
     page.gauge("everstate_instances_cached", "Instances in memory.", read(&metrics.instances_cached));
     page.gauge("everstate_queue_inputs", "Inputs waiting for the shard.", node.queue_len() as u64);
+    tasks(node, &mut page);
     page.gauge("everstate_followers", "Streams of turns that are followed.", node.followers() as u64);
     page.gauge(
         "everstate_up",
@@ -59,6 +61,33 @@ pub(crate) fn text(node: &Handle) -> String {
         node.failure().is_none().into(),
     );
     page.0
+}
+
+/// Queues that are told one by one; those of a machine that makes up names would fill the page.
+const QUEUES_MAX: usize = 200;
+
+fn tasks(node: &Handle, page: &mut Page) {
+    let mut queues = node.task_queues();
+    queues.truncate(QUEUES_MAX);
+    page.about("everstate_tasks", "gauge", "Open tasks by queue and where they stand.");
+    for (queue, depth) in &queues {
+        for (state, count) in [("ready", depth.ready), ("leased", depth.leased), ("waiting", depth.waiting)] {
+            page.line("everstate_tasks", &format!("{{queue=\"{queue}\",state=\"{state}\"}}"), count);
+        }
+    }
+    page.about(
+        "everstate_tasks_oldest_seconds",
+        "gauge",
+        "How long the oldest ready task of a queue has waited.",
+    );
+    let (reader, now) = (node.reader(), crate::service::now());
+    for (queue, _) in queues.iter().filter(|(_, depth)| depth.ready > 0) {
+        let oldest = reader.tasks(Some(queue), Some(TaskStanding::Ready), None, 1).unwrap_or_default();
+        if let Some(key) = oldest.first() {
+            let seconds = (now - key.since).0 as f64 / 1e3;
+            page.line("everstate_tasks_oldest_seconds", &format!("{{queue=\"{queue}\"}}"), seconds);
+        }
+    }
 }
 
 fn read(count: &AtomicU64) -> u64 {

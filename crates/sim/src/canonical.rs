@@ -12,6 +12,7 @@
 //! | numbers of timers, of waiting events and of the outbox | the kernel, which compares them (their order is kept) and asks which effect of a turn they were (kept too) |
 //! | numbers of seats of a space | the kernel, which tells in their order (kept); who lives there has no order |
 //! | when an incarnation began | the kernel, to tell it from the one before; a world where there was one says that it is bounded |
+//! | how far a task has come | nobody: a behaviour is told of its end alone |
 //! | ids of events between machines | a behaviour, as text; the only number that reaches one |
 //! | the seed of a turn | a behaviour |
 //! | what time it is, and when a timer is due | a behaviour, by `now` and the time of an event |
@@ -22,7 +23,9 @@
 
 use crate::tables::Kept;
 use everstate_kernel::space::Endpoint;
-use everstate_kernel::{Acting, Errand, Event, EventId, Json, News, Seat, Sender, Serial, Source, Time};
+use everstate_kernel::{
+    Acting, Errand, Event, EventId, Json, News, Seat, Sender, Serial, Source, Stage, Time,
+};
 
 /// The id that stands for all ids of events between machines.
 pub(crate) fn any_id() -> EventId {
@@ -39,6 +42,13 @@ pub(crate) fn kept(kept: &Kept, keep_times: bool) -> (Kept, Dues) {
     for (place, timer) in row.timers.iter_mut().enumerate() {
         timer.generation = Serial(place as u64 * Serial::PER_TURN + timer.generation.0 % Serial::PER_TURN);
         timer.due = Time(0);
+    }
+    for (place, task) in row.tasks.iter_mut().enumerate() {
+        task.number = Serial(place as u64 * Serial::PER_TURN + task.number.0 % Serial::PER_TURN);
+        (task.asked_at, task.attempts, task.leases, task.failure) = (Time(0), 0, 0, None);
+        if task.stage != Stage::Ended {
+            task.stage = Stage::Ready { since: Time(0) };
+        }
     }
     (row.turns, row.born, row.created_at, row.last_event_at) = (1, 0, Time(0), Time(0));
     let children = row.links.iter_mut().flat_map(|links| &mut links.children);

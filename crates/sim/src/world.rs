@@ -7,9 +7,9 @@
 use crate::tables::{Kept, Tables};
 use everstate_chart::{Finding, Severity};
 use everstate_kernel::{
-    Address, Answer, DeadLetter, Definition, Description, Event, EventId, HistoryEntry, Input, Json, Node,
-    Out, Outcome, Record, Refusal, Release, Sender, Sent, Serial, Span, Ticket, Time, TimerKey, Violation,
-    Waiting,
+    Address, Answer, DeadLetter, Definition, Description, Event, EventId, HistoryEntry, Input, Json, Lease,
+    Leased, Node, Out, Outcome, Record, Refusal, Release, Report, Sender, Sent, Serial, Span, TaskKey,
+    TaskStanding, Ticket, Time, TimerKey, Violation, Waiting,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -135,6 +135,30 @@ impl World {
     /// Deletes an instance.
     pub fn delete(&mut self, address: &Address) -> Step {
         self.step(Input::Delete { ticket: TICKET, address: address.clone() })
+    }
+
+    /// Tasks that a worker could take from that queue, the oldest first.
+    pub fn ready_tasks(&self, queue: &str) -> Vec<TaskKey> {
+        let keys = self.tables.instances.values().flat_map(|kept| kept.row.task_keys());
+        let mut ready: Vec<TaskKey> =
+            keys.filter(|key| *key.queue == *queue && key.standing == TaskStanding::Ready).collect();
+        ready.sort();
+        ready
+    }
+
+    /// Lets a worker take tasks from a queue, the oldest first.
+    pub fn lease(&mut self, worker: &str, queue: &str, max: usize) -> Vec<Leased> {
+        let candidates = self.ready_tasks(queue);
+        let step = self.step(Input::Lease { ticket: TICKET, worker: Arc::from(worker), max, candidates });
+        match step.answer {
+            Some(Answer::Leased(leased)) => leased,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Lets a worker say something of a task.
+    pub fn report(&mut self, lease: &Lease, report: Report) -> Step {
+        self.step(Input::Report { ticket: TICKET, lease: lease.clone(), report })
     }
 
     /// Events on their way between instances, in the order in which production would deliver them.
@@ -368,5 +392,5 @@ fn timers_of(kept: &Kept) -> impl Iterator<Item = TimerKey> + '_ {
         address: row.address.clone(),
         generation: None,
     });
-    timers.chain(retry)
+    timers.chain(retry).chain(row.tasks.iter().filter_map(|task| task.timer(&row.address)))
 }

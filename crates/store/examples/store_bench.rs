@@ -72,6 +72,7 @@ impl Load {
             turns: 0,
             mailbox_len: 0,
             timers: Vec::new(),
+            tasks: Vec::new(),
             retry: None,
             links: None,
         });
@@ -112,6 +113,8 @@ impl Load {
             fingerprint: self.position,
             timers_cleared: Vec::new(),
             timers_set: Vec::new(),
+            tasks_cleared: Vec::new(),
+            tasks_set: Vec::new(),
         }))
     }
 }

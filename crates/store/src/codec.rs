@@ -12,7 +12,8 @@ use crate::contract::StoreError;
 use crate::export::Row;
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionRecord, DeletedRecord, EventId, HistoryEntry, IndexKeys, Instance,
-    OutcomeRecord, Queued, Record, RowRecord, SeatRecord, Sent, Serial, Source, Time, TimerKey, TurnRecord,
+    OutcomeRecord, Queued, Record, RowRecord, SeatRecord, Sent, Serial, Source, TaskKey, Time, TimerKey,
+    TurnRecord,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -92,13 +93,15 @@ const IMPORTED: u8 = 100;
 
 /// What a turn record holds besides its two rows.
 #[derive(Serialize, Deserialize)]
-struct TurnRest<B, T> {
+struct TurnRest<B, T, K> {
     before: B,
     source: Source,
     outcome_until: Option<Time>,
     fingerprint: u64,
     timers_cleared: T,
     timers_set: T,
+    tasks_cleared: K,
+    tasks_set: K,
 }
 
 /// Appends a row: the version byte and its postcard bytes.
@@ -140,6 +143,8 @@ pub(crate) fn push_record(out: &mut Vec<u8>, record: &Record) -> Parts {
             let range = tagged(out, ROW, &row.instance);
             push(out, &row.timers_cleared);
             push(out, &row.timers_set);
+            push(out, &row.tasks_cleared);
+            push(out, &row.tasks_set);
             only_row(range)
         }
         Record::DeadLetter(letter) => only_row(tagged(out, DEAD_LETTER, letter)),
@@ -182,6 +187,8 @@ fn push_turn(out: &mut Vec<u8>, turn: &TurnRecord) -> Parts {
             fingerprint: turn.fingerprint,
             timers_cleared: &turn.timers_cleared,
             timers_set: &turn.timers_set,
+            tasks_cleared: &turn.tasks_cleared,
+            tasks_set: &turn.tasks_set,
         },
     );
     Parts { row, history, address, outcome }
@@ -209,7 +216,7 @@ pub(crate) fn read_entry(bytes: &[u8], range: Range<usize>) -> Result<(Entry, Pa
         let middle = at(rest);
         let instance: Instance = take_row(&mut rest)?;
         let parts = Parts { history: start..middle, row: middle..at(rest), address, outcome: outcome_range };
-        let more: TurnRest<Option<IndexKeys>, Vec<TimerKey>> = take(&mut rest)?;
+        let more: TurnRest<Option<IndexKeys>, Vec<TimerKey>, Vec<TaskKey>> = take(&mut rest)?;
         let turn = TurnRecord {
             entry: HistoryEntry { position, sequence, at: when, cause, outcome, log },
             instance,
@@ -219,6 +226,8 @@ pub(crate) fn read_entry(bytes: &[u8], range: Range<usize>) -> Result<(Entry, Pa
             fingerprint: more.fingerprint,
             timers_cleared: more.timers_cleared,
             timers_set: more.timers_set,
+            tasks_cleared: more.tasks_cleared,
+            tasks_set: more.tasks_set,
         };
         return Ok((Entry::Record(Record::Turn(Box::new(turn))), parts));
     }
@@ -232,7 +241,9 @@ pub(crate) fn read_entry(bytes: &[u8], range: Range<usize>) -> Result<(Entry, Pa
             row_end = at(rest);
             let timers_cleared = take(&mut rest)?;
             let timers_set = take(&mut rest)?;
-            Record::Row(RowRecord { instance, timers_cleared, timers_set })
+            let tasks_cleared = take(&mut rest)?;
+            let tasks_set = take(&mut rest)?;
+            Record::Row(RowRecord { instance, timers_cleared, timers_set, tasks_cleared, tasks_set })
         }
         DEAD_LETTER => Record::DeadLetter(take_row::<DeadLetter>(&mut rest)?),
         DEAD_LETTER_GONE => Record::DeadLetterGone(take_row::<Serial>(&mut rest)?),

@@ -2,7 +2,7 @@
 
 use everstate_kernel::{
     Address, DeadLetter, DefinitionRecord, Durability, EventId, HistoryEntry, Instance, Loaded,
-    OutcomeRecord, Queued, Record, Sent, Serial, Time, TimerKey, Touches,
+    OutcomeRecord, Queued, Record, Sent, Serial, TaskKey, TaskStanding, Time, TimerKey, Touches,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,6 +50,16 @@ pub trait Reader: Send + Sync {
 
     /// Timers and retries after `after` (from the first when none), at most `limit`, ascending by when.
     fn timers(&self, after: Option<&TimerKey>, limit: usize) -> Result<Vec<TimerKey>, StoreError>;
+
+    /// Tasks after `after` (from the first when none), at most `limit`, ascending: of that queue, or of all, and of
+    /// those the ones that stand so, or all. Only with a queue is what stands otherwise passed over unread.
+    fn tasks(
+        &self,
+        queue: Option<&str>,
+        standing: Option<TaskStanding>,
+        after: Option<&TaskKey>,
+        limit: usize,
+    ) -> Result<Vec<TaskKey>, StoreError>;
 
     /// Events on their way, with a number above `after`, at most `limit`, ascending.
     fn outbox(&self, after: Option<Serial>, limit: usize) -> Result<Vec<Sent>, StoreError>;

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use everstate_kernel::{
     Address, DeadLetter, DefinitionRecord, EventId, HistoryEntry, Instance, Kept, Labels, Links,
-    OutcomeRecord, Pending, Queued, SeatRecord, Sent, Status, Time, Timer, TimerKey,
+    OutcomeRecord, Pending, Queued, SeatRecord, Sent, Status, Task, Time, Timer, TimerKey,
 };
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};
@@ -74,6 +74,8 @@ pub struct InstanceRow {
     pub turns: u64,
     pub mailbox_len: u32,
     pub timers: Vec<Timer>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<Task>,
     pub retry: Option<Pending>,
     pub links: Option<Box<Links>>,
 }
@@ -93,6 +95,7 @@ impl InstanceRow {
             turns: instance.turns,
             mailbox_len: instance.mailbox_len,
             timers: instance.timers,
+            tasks: instance.tasks,
             retry: instance.retry,
             links: instance.links,
         }
@@ -115,6 +118,7 @@ impl InstanceRow {
             turns: self.turns,
             mailbox_len: self.mailbox_len,
             timers: self.timers.clone(),
+            tasks: self.tasks.clone(),
             retry: self.retry.clone(),
             links: self.links.clone(),
         })

@@ -5,7 +5,7 @@
 //! Its one invariant: no key of one address is within the range of another. Every part of an address ends with
 //! a zero byte, which no part can contain, so a longer name never sorts into the middle of a shorter one.
 
-use everstate_kernel::{Address, IndexKeys, Serial, Time, TimerKey};
+use everstate_kernel::{Address, IndexKeys, Serial, TaskKey, TaskStanding, Time, TimerKey};
 
 /// What the row of the applied sequence and the counters is kept under: before everything else.
 pub(crate) const MARKER: &[u8] = &[0];
@@ -32,6 +32,9 @@ pub(crate) const DEAD_LETTERS: u8 = 9;
 pub(crate) const RUNS: u8 = 10;
 /// What spaces hold, by space and number.
 pub(crate) const SEATS: u8 = 11;
+
+/// Tasks, in the order of [`TaskKey`].
+pub(crate) const TASKS: u8 = 12;
 
 /// How many bits of a time the bucket leaves out: 2^20 ms, about 17 minutes. An instance that is used all the time
 /// changes this index 82 times a day; with half the span twice as often, and with twice the span a query has
@@ -114,6 +117,24 @@ pub(crate) fn timer(timer: &TimerKey) -> Vec<u8> {
             key.extend_from_slice(&generation.to_be_bytes());
         }
     }
+    key
+}
+
+/// The key of a task; sorts like [`TaskKey`]: by queue, standing, time and number.
+pub(crate) fn task(task: &TaskKey) -> Vec<u8> {
+    let mut key = queue(&task.queue, Some(task.standing));
+    key.extend_from_slice(&ordered(task.since.0));
+    key.extend_from_slice(&task.number.0.to_be_bytes());
+    key
+}
+
+/// The prefix of all tasks of a queue, or of those that stand there so.
+pub(crate) fn queue(queue: &str, standing: Option<TaskStanding>) -> Vec<u8> {
+    let mut key = Vec::with_capacity(queue.len() + 19);
+    key.push(TASKS);
+    key.extend_from_slice(queue.as_bytes());
+    key.push(0);
+    key.extend(standing.map(|standing| standing as u8));
     key
 }
 

@@ -16,8 +16,8 @@ use crate::export::Row;
 use crate::keys;
 use crate::tables::{Table, Tables};
 use everstate_kernel::{
-    Address, DeletedRecord, EventId, IndexKeys, OutcomeRecord, Queued, Record, Source, Time, TimerKey,
-    TurnRecord,
+    Address, DeletedRecord, EventId, IndexKeys, OutcomeRecord, Queued, Record, Source, TaskKey, Time,
+    TimerKey, TurnRecord,
 };
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -229,6 +229,7 @@ impl Layers {
                 // Without a turn the indexes stay, so what lies beneath is what is true now.
                 active.put(key, Some(&index_keys), Slice::new(buffer, &parts.row), index_keys.clone());
                 active.timers(&changed.timers_cleared, &changed.timers_set);
+                active.tasks(&changed.tasks_cleared, &changed.tasks_set);
             }
             Record::DeadLetter(letter) => {
                 let key = keys::numbered(keys::DEAD_LETTERS, letter.number.0);
@@ -267,6 +268,7 @@ impl Layers {
                 active.counters.latest = active.counters.latest.max(instance.last_event_at);
                 let key = keys::address_key(&instance.address);
                 let bytes = Slice::owned(codec::row(&instance));
+                active.tasks(&[], &instance.task_keys().collect::<Vec<_>>());
                 active.put(key, None, bytes, instance.index_keys());
             }
             Row::Timer(timer) => active.timers(&[], std::slice::from_ref(timer)),
@@ -313,6 +315,7 @@ impl Layers {
             active.rows.insert(keys::mailbox(&key, *number), None);
         }
         active.timers(&deleted.timers_cleared, &[]);
+        active.tasks(&deleted.tasks_cleared, &[]);
         let dirty = active.instances.entry(key.clone()).or_insert_with(|| {
             Box::new(Dirty {
                 base: Some(deleted.before.clone()),
@@ -474,6 +477,7 @@ impl Generation {
         }
         self.taken_from(turn.source, address);
         self.timers(&turn.timers_cleared, &turn.timers_set);
+        self.tasks(&turn.tasks_cleared, &turn.tasks_set);
         let counters = &mut self.counters;
         counters.instances += u64::from(turn.before.is_none());
         counters.last_position = counters.last_position.max(entry.position);
@@ -544,6 +548,16 @@ impl Generation {
         }
         for timer in set {
             self.rows.insert(keys::timer(timer), Some(Slice::owned(codec::row(timer))));
+            self.bytes += INSTANCE_OVERHEAD;
+        }
+    }
+
+    fn tasks(&mut self, cleared: &[TaskKey], set: &[TaskKey]) {
+        for task in cleared {
+            self.rows.insert(keys::task(task), None);
+        }
+        for task in set {
+            self.rows.insert(keys::task(task), Some(Slice::owned(codec::row(task))));
             self.bytes += INSTANCE_OVERHEAD;
         }
     }

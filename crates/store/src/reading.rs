@@ -13,7 +13,7 @@ use crate::layers::{Change, Counters, Layers, Outcome, Run, in_order};
 use crate::tables::{Table, Tables};
 use everstate_kernel::{
     Address, DeadLetter, DefinitionRecord, EventId, HistoryEntry, Instance, Loaded, OutcomeRecord, Queued,
-    SeatRecord, Sent, Serial, Time, TimerKey, Touches,
+    SeatRecord, Sent, Serial, TaskKey, TaskStanding, Time, TimerKey, Touches,
 };
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -239,6 +239,35 @@ impl<T: Tables> Reader for Reading<T> {
             None => vec![keys::TIMERS],
         };
         self.collect(&self.read(), &from, &[keys::TIMERS + 1], limit)
+    }
+
+    fn tasks(
+        &self,
+        queue: Option<&str>,
+        standing: Option<TaskStanding>,
+        after: Option<&TaskKey>,
+        limit: usize,
+    ) -> Result<Vec<TaskKey>, StoreError> {
+        let prefix = queue.map_or_else(|| vec![keys::TASKS], |queue| keys::queue(queue, standing));
+        let from = match after {
+            Some(after) => keys::after(&keys::task(after)).max(prefix.clone()),
+            None => prefix.clone(),
+        };
+        let to = keys::after_prefix(&prefix);
+        let (layers, mut tasks) = (self.read(), Vec::new());
+        if from >= to {
+            return Ok(tasks);
+        }
+        for pair in layers.rows(&self.tables, &from, &to) {
+            if tasks.len() >= limit {
+                break;
+            }
+            let task: TaskKey = self.decode(Table::Rows, &pair?.1)?;
+            if standing.is_none_or(|standing| task.standing == standing) {
+                tasks.push(task);
+            }
+        }
+        Ok(tasks)
     }
 
     fn outbox(&self, after: Option<Serial>, limit: usize) -> Result<Vec<Sent>, StoreError> {

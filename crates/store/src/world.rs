@@ -8,8 +8,8 @@ pub(crate) use crate::dice::Dice;
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionId, DefinitionRecord, DeletedRecord, Errand, Event, EventId,
     HistoryEntry, Instance, Json, Kept, Labels, Links, Outcome, OutcomeRecord, Queued, Record, Rejection,
-    RowRecord, Seat, SeatRecord, Sender, Sent, Serial, Source, Status, Time, Timer, TimerKey, Touches,
-    TurnRecord, Watch,
+    RowRecord, Seat, SeatRecord, Sender, Sent, Serial, Source, Stage, Status, Task, TaskKey, TaskPolicy,
+    TaskStanding, Time, Timer, TimerKey, Touches, TurnRecord, Watch,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -145,6 +145,7 @@ impl World {
             turns: 0,
             mailbox_len: 0,
             timers: vec![],
+            tasks: vec![],
             retry: None,
             links: None,
         });
@@ -168,6 +169,7 @@ impl World {
         let links = Links { watchers, seats, ..Links::default() };
         instance.links = Some(Box::new(links)).filter(|links| **links != Links::default());
         let (timers_cleared, timers_set) = self.timers(&mut instance);
+        let (tasks_cleared, tasks_set) = self.tasks(&mut instance);
         let outcome = if self.dice.one_in(5) {
             let detail = "no".to_string();
             Outcome::Rejected {
@@ -199,6 +201,8 @@ impl World {
             fingerprint: self.serial,
             timers_cleared,
             timers_set,
+            tasks_cleared,
+            tasks_set,
         }))
     }
 
@@ -246,6 +250,43 @@ impl World {
         (cleared, vec![set])
     }
 
+    /// A task ends, comes, or goes on.
+    fn tasks(&mut self, instance: &mut Instance) -> (Vec<TaskKey>, Vec<TaskKey>) {
+        let before: Vec<TaskKey> = instance.task_keys().collect();
+        match self.dice.below(6) {
+            0 => instance.tasks.clear(),
+            1 | 2 if instance.tasks.len() > 2 => {}
+            1 | 2 => {
+                let number = Serial(self.serial());
+                let queue = ["cards", "card", "cards/eu"][self.dice.below(3) as usize];
+                let stage = Stage::Ready { since: Time(self.now) };
+                instance.tasks.push(Task {
+                    name: Arc::from("pay"),
+                    number,
+                    queue: Arc::from(queue),
+                    input: Json::NULL,
+                    policy: TaskPolicy::default(),
+                    asked_at: Time(self.now),
+                    attempts: 0,
+                    leases: 0,
+                    stage,
+                    failure: None,
+                    progress: Json::NULL,
+                });
+            }
+            3 => instance.tasks.iter_mut().for_each(|task| {
+                let (since, heard) = (Time(self.now), Time(self.now));
+                task.stage = Stage::Leased { worker: Arc::from("w"), since, heard };
+            }),
+            _ => {}
+        }
+        let after: Vec<TaskKey> = instance.task_keys().collect();
+        let only = |of: &[TaskKey], other: &[TaskKey]| -> Vec<TaskKey> {
+            of.iter().filter(|key| !other.contains(key)).cloned().collect()
+        };
+        (only(&before, &after), only(&after, &before))
+    }
+
     fn queued(&mut self) -> Vec<Record> {
         let Some(mut instance) = self.known() else { return vec![] };
         let number = self.serial();
@@ -263,7 +304,7 @@ impl World {
             outcome_until: Some(Time(self.now + 1_000_000)),
             source,
         };
-        let row = RowRecord { instance, timers_cleared: vec![], timers_set: vec![] };
+        let row = changed(instance);
         vec![Record::Queued(queued), Record::Row(row)]
     }
 
@@ -306,7 +347,8 @@ impl World {
     fn row(&mut self) -> Vec<Record> {
         let Some(mut instance) = self.known() else { return vec![] };
         let (timers_cleared, timers_set) = self.timers(&mut instance);
-        vec![Record::Row(RowRecord { instance, timers_cleared, timers_set })]
+        let (tasks_cleared, tasks_set) = self.tasks(&mut instance);
+        vec![Record::Row(RowRecord { instance, timers_cleared, timers_set, tasks_cleared, tasks_set })]
     }
 
     fn outcome(&mut self) -> Record {
@@ -333,7 +375,7 @@ impl World {
         };
         links.seats = links.seats + u32::from(seat.is_some()) - u32::from(seat.is_none());
         instance.links = Some(links);
-        let row = RowRecord { instance, timers_cleared: vec![], timers_set: vec![] };
+        let row = changed(instance);
         vec![Record::Seat(SeatRecord { space, number, seat }), Record::Row(row)]
     }
 
@@ -355,10 +397,17 @@ impl World {
             turns: instance.turns,
             before: instance.index_keys(),
             timers_cleared: instance.timers.iter().map(timer_key).collect(),
+            tasks_cleared: instance.task_keys().collect(),
             mailbox,
         }));
         records
     }
+}
+
+/// A row that changed, and neither its timers nor its tasks.
+fn changed(instance: Instance) -> RowRecord {
+    let (timers_cleared, timers_set, tasks_cleared, tasks_set) = Default::default();
+    RowRecord { instance, timers_cleared, timers_set, tasks_cleared, tasks_set }
 }
 
 type Key = (String, String, String);
@@ -377,6 +426,7 @@ pub(crate) struct Model {
     history: BTreeMap<u64, (Address, HistoryEntry)>,
     pub(crate) outcomes: BTreeMap<EventId, OutcomeRecord>,
     timers: std::collections::BTreeSet<TimerKey>,
+    tasks: std::collections::BTreeSet<TaskKey>,
     outbox: BTreeMap<u64, Sent>,
     dead_letters: BTreeMap<u64, DeadLetter>,
     seats: BTreeMap<(Key, u64), SeatRecord>,
@@ -408,6 +458,7 @@ impl Model {
             Record::Row(row) => {
                 self.instances.insert(key(&row.instance.address), row.instance.clone());
                 self.timers(&row.timers_cleared, &row.timers_set);
+                self.keep_tasks(&row.tasks_cleared, &row.tasks_set);
             }
             Record::DeadLetter(letter) => {
                 self.dead_letters.insert(letter.number.0, letter.clone());
@@ -433,6 +484,7 @@ impl Model {
                 self.mailboxes.retain(|(of, _), _| *of != key(&deleted.address));
                 self.history.retain(|_, (of, _)| *of != deleted.address);
                 self.timers(&deleted.timers_cleared, &[]);
+                self.keep_tasks(&deleted.tasks_cleared, &[]);
             }
         }
     }
@@ -444,6 +496,7 @@ impl Model {
         self.history.insert(turn.entry.position, (address.clone(), turn.entry.clone()));
         self.last_position = turn.entry.position;
         self.timers(&turn.timers_cleared, &turn.timers_set);
+        self.keep_tasks(&turn.tasks_cleared, &turn.tasks_set);
         if let Some(until) = turn.outcome_until {
             let outcome = OutcomeRecord {
                 address: address.clone(),
@@ -475,6 +528,34 @@ impl Model {
         self.timers.extend(set.iter().cloned());
     }
 
+    fn keep_tasks(&mut self, cleared: &[TaskKey], set: &[TaskKey]) {
+        cleared.iter().for_each(|task| {
+            self.tasks.remove(task);
+        });
+        self.tasks.extend(set.iter().cloned());
+    }
+
+    fn check_tasks(&self, reader: &dyn Reader) {
+        let middle = self.tasks.iter().nth(self.tasks.len() / 2);
+        let questions = [
+            (None, None, None, usize::MAX),
+            (Some("cards"), Some(TaskStanding::Ready), None, 2),
+            (Some("cards"), Some(TaskStanding::Ready), middle, 3),
+            (Some("card"), None, middle, 3),
+            (None, Some(TaskStanding::Leased), middle, 4),
+            (Some("nobody"), None, None, 1),
+        ];
+        for (queue, standing, after, limit) in questions {
+            let fits = |task: &&TaskKey| {
+                queue.is_none_or(|queue| *task.queue == *queue)
+                    && standing.is_none_or(|standing| task.standing == standing)
+                    && after.is_none_or(|after| *task > after)
+            };
+            let expected: Vec<TaskKey> = self.tasks.iter().filter(fits).take(limit).cloned().collect();
+            assert_eq!(reader.tasks(queue, standing, after, limit).unwrap(), expected);
+        }
+    }
+
     /// Compares every question of the contract.
     pub(crate) fn check(&self, reader: &dyn Reader) {
         assert_eq!(reader.definitions().unwrap(), self.definitions);
@@ -503,6 +584,7 @@ impl Model {
             self.history.range(middle + 1..).take(5).map(|(_, turn)| turn.clone()).collect();
         assert_eq!(reader.turns(middle, 5).unwrap(), expected);
         self.check_numbered(reader);
+        self.check_tasks(reader);
         for query in queries(&self.instances) {
             self.check_list(reader, &query);
         }

@@ -6,6 +6,7 @@
 use super::measure;
 use crate::chart::{Chart, Transition, TransitionIndex};
 use crate::code::StateIndex;
+use crate::invoke::Source;
 use crate::model::{Reach, StateKind};
 use crate::phrase;
 use std::collections::BTreeMap;
@@ -61,7 +62,11 @@ pub(super) fn of(chart: &Chart) -> Arrows {
         }
         for invoke in &state.invokes {
             let name = invoke.id.as_deref().unwrap_or("a machine");
-            let line = phrase::shortened(&format!("invoke {name}"), PHRASE_CHARACTERS);
+            let line = match &invoke.source {
+                Source::Task(asked) => format!("task {}", asked.queue),
+                _ => format!("invoke {name}"),
+            };
+            let line = phrase::shortened(&line, PHRASE_CHARACTERS);
             arrows.inside[at].push((line, None));
         }
     }

@@ -1,4 +1,4 @@
-//! Machines that states of the native format invoke.
+//! Machines and tasks that states of the native format invoke.
 //!
 //! It refuses to know how they run. Its one invariant: the events of an invocation are named after its id, which no
 //! other one in the same state has.
@@ -6,15 +6,19 @@
 use super::fields::{Fields, one_or_more};
 use super::transitions::Triggered;
 use super::{Reader, join};
-use crate::code::{Formula, Payload, StateIndex};
-use crate::document::Entry;
+use crate::code::{Formula, Payload, StateIndex, Template};
+use crate::document::{Entry, Node};
 use crate::finding::Code;
 use crate::format;
-use crate::invoke::{Invoke, Source};
+use crate::invoke::{Asked, HTTP_QUEUE, Http, Invoke, Source};
 use crate::model::{Descriptor, ModelTransition, Trigger};
 use crate::value::Value;
 use everstate_kernel::limits::CHILD_NAME_BYTES_MAX;
+use everstate_kernel::{TaskPolicy, check_queue};
 use std::sync::Arc;
+
+/// Keys that only a task has.
+const TASK_KEYS: [&str; 4] = ["retry", "timeout", "deadline", "heartbeat"];
 
 impl<'a> Reader<'a> {
     /// What a state invokes; the transitions for the ends of that are added to `all`.
@@ -33,7 +37,7 @@ impl<'a> Reader<'a> {
             let Some(fields) = self.fields(node, &format::INVOKED, &path) else { continue };
             let Some(id) = self.invoke_id(&fields, source, at, &path) else { continue };
             if invokes.iter().any(|one| one.id.as_ref() == Some(&id)) {
-                let message = format!("the state invokes two machines with the id {id:?}");
+                let message = format!("the state invokes two machines or tasks with the id {id:?}");
                 self.report(
                     Code::DuplicateKey,
                     node.span.clone(),
@@ -43,15 +47,21 @@ impl<'a> Reader<'a> {
                 );
                 continue;
             }
-            for (key, prefix) in [("onDone", "done.invoke."), ("onError", "error.invoke.")] {
+            let is_task = fields.find("task").is_some() || fields.find("http").is_some();
+            let what = if is_task { "task" } else { "invoke" };
+            for (key, word) in [("onDone", "done"), ("onError", "error")] {
                 let Some(entry) = fields.find(key) else { continue };
-                let name = Arc::from(format!("{prefix}{id}"));
+                let name = Arc::from(format!("{word}.{what}.{id}"));
                 let trigger = Trigger::Events(vec![Descriptor::Exact(name)]);
                 let names = self.names.clone();
                 let path = join(&path, key);
                 self.read_list(source, entry, Triggered { path: &path, trigger, names }, all);
             }
-            invokes.extend(self.invoke(&fields, node.span.clone(), id, &path));
+            let span = node.span.clone();
+            invokes.extend(match is_task {
+                true => self.task(&fields, span, id, &path),
+                false => self.invoke(&fields, span, id, &path),
+            });
         }
         invokes
     }
@@ -63,8 +73,15 @@ impl<'a> Reader<'a> {
         id: Arc<str>,
         path: &str,
     ) -> Option<Invoke> {
+        for key in TASK_KEYS {
+            if let Some(entry) = fields.find(key) {
+                let (span, path) = (entry.key_span.clone(), join(path, key));
+                let message = format!("{key:?} is of tasks, and this invokes a machine");
+                self.report(Code::BadValue, span, &path, message, "say `task: QUEUE` in place of `src`");
+            }
+        }
         let Some(src) = fields.find("src") else {
-            let hint = "add `src: NAME` of a definition";
+            let hint = "add `src: NAME` of a definition, or `task: QUEUE` for work of the outside world";
             self.report(Code::MissingKey, span, path, "nothing is named that could be invoked", hint);
             return None;
         };
@@ -79,6 +96,110 @@ impl<'a> Reader<'a> {
         let id = Some(id);
         let finalize = Vec::new();
         Some(Invoke { id, id_location: None, prefix, kind: None, source, payload, forwards, finalize, place })
+    }
+
+    /// A task that is asked for while the state is active.
+    fn task(
+        &mut self,
+        fields: &Fields<'a>,
+        span: std::ops::Range<usize>,
+        id: Arc<str>,
+        path: &str,
+    ) -> Option<Invoke> {
+        for key in ["src", "autoForward"] {
+            if let Some(entry) = fields.find(key) {
+                let (span, path) = (entry.key_span.clone(), join(path, key));
+                let message = format!("{key:?} is of machines, and this is a task");
+                self.report(Code::BadValue, span, &path, message, "remove one of them");
+            }
+        }
+        let http = match fields.find("http") {
+            Some(entry) => Some(self.http(&entry.value, &join(path, "http"))?),
+            None => None,
+        };
+        let queue = match self.text_of(fields, "task", path) {
+            Some(queue) if http.is_some() => {
+                let message =
+                    format!("the task is a request and for the queue {queue:?}, of which only one can count");
+                self.report(Code::BadValue, span, path, message, "remove `task` or `http`");
+                return None;
+            }
+            Some(queue) => queue,
+            None if http.is_some() => HTTP_QUEUE,
+            None => return None,
+        };
+        if let Err(message) = check_queue(queue) {
+            self.report(Code::BadValue, span, &join(path, "task"), message, "");
+            return None;
+        }
+        let policy = self.task_policy(fields, path);
+        if let Err(message) = policy.check() {
+            self.report(Code::BadValue, span, path, message, "");
+            return None;
+        }
+        let content = match fields.find("input") {
+            Some(input) => self.formula(&input.value, &join(path, "input"))?,
+            None => Formula::Literal(Value::Null),
+        };
+        Some(Invoke {
+            prefix: id.clone(),
+            id: Some(id),
+            id_location: None,
+            kind: None,
+            source: Source::Task(Box::new(Asked { queue: Arc::from(queue), policy, http })),
+            payload: Payload { content: Some(content), ..Payload::default() },
+            forwards: false,
+            finalize: Vec::new(),
+            place: Arc::from(path),
+        })
+    }
+
+    fn task_policy(&mut self, fields: &Fields<'a>, path: &str) -> TaskPolicy {
+        let mut policy = TaskPolicy::default();
+        if let Some(entry) = fields.find("retry") {
+            let path = join(path, "retry");
+            if let Some(retry) = self.fields(&entry.value, &format::ATTEMPTS, &path) {
+                policy.retry = self.retry(&retry, policy.retry, &path);
+            }
+        }
+        policy.timeout = self.duration(fields, "timeout", path).unwrap_or(policy.timeout);
+        policy.deadline = self.duration(fields, "deadline", path);
+        policy.heartbeat = self.duration(fields, "heartbeat", path);
+        policy
+    }
+
+    fn http(&mut self, node: &'a Node, path: &str) -> Option<Http> {
+        let fields = self.fields(node, &format::HTTP, path)?;
+        let Some(url) = fields.find("url") else {
+            self.report(
+                Code::MissingKey,
+                node.span.clone(),
+                path,
+                "the request goes nowhere",
+                "add `url: URL`",
+            );
+            return None;
+        };
+        let url = self.template(&url.value, &join(path, "url"))?;
+        if let Template::Fixed(text) = &url
+            && !text.starts_with("http://")
+            && !text.starts_with("https://")
+        {
+            let message = format!("this is no URL that a request could go to: {text:?}");
+            let hint = "begin it with http:// or https://";
+            self.report(Code::BadValue, node.span.clone(), &join(path, "url"), message, hint);
+            return None;
+        }
+        let mut headers = Vec::new();
+        if let Some(entry) = fields.find("headers") {
+            let path = join(path, "headers");
+            for header in self.entries(&entry.value, &path, "a map of headers") {
+                let text = self.template(&header.value, &join(&path, &header.key))?;
+                headers.push((Arc::from(header.key.as_str()), text));
+            }
+        }
+        let method = self.word(&fields, "method", path).unwrap_or(format::METHODS[0]);
+        Some(Http { url, method, headers })
     }
 
     fn invoke_id(
@@ -102,7 +223,7 @@ impl<'a> Reader<'a> {
             || id.chars().any(|c| c.is_control() || c.is_whitespace())
         {
             let message = format!(
-                "the id of an invoked machine is 1 to {CHILD_NAME_BYTES_MAX} bytes without white space, this is {id:?}"
+                "the id of an invoked machine or a task is 1 to {CHILD_NAME_BYTES_MAX} bytes without white space, this is {id:?}"
             );
             self.report(Code::BadValue, entry.value.span.clone(), &join(path, "id"), message, "");
             return None;

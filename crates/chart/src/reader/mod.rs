@@ -332,27 +332,33 @@ impl<'a> Reader<'a> {
         if let Some(entry) = fields.find("retry")
             && let Some(retry) = self.fields(&entry.value, &format::RETRY, "retry")
         {
-            policy.retry = self.retry(&retry);
+            policy.retry = self.retry(&retry, Retry::default(), "retry");
         }
         policy
     }
 
-    fn retry(&mut self, fields: &Fields<'a>) -> Retry {
-        let mut retry = Retry::default();
+    fn retry(&mut self, fields: &Fields<'a>, default: Retry, path: &str) -> Retry {
+        let mut retry = default;
         if let Some(entry) = fields.find("attempts") {
             match entry.value.kind {
                 Kind::Int(attempts @ 1..=1_000_000) => retry.attempts = attempts as u32,
                 Kind::Int(other) => {
                     let message = format!("attempts must be 1 to 1000000, this is {other}");
-                    self.report(Code::BadValue, entry.value.span.clone(), "retry.attempts", message, "");
+                    self.report(
+                        Code::BadValue,
+                        entry.value.span.clone(),
+                        &join(path, "attempts"),
+                        message,
+                        "",
+                    );
                 }
-                _ => self.wrong_type(&entry.value, "retry.attempts", "a whole number"),
+                _ => self.wrong_type(&entry.value, &join(path, "attempts"), "a whole number"),
             }
         }
-        if let Some(backoff) = self.duration(fields, "backoff", "retry") {
+        if let Some(backoff) = self.duration(fields, "backoff", path) {
             retry.backoff = backoff;
         }
-        if let Some(max) = self.duration(fields, "max", "retry") {
+        if let Some(max) = self.duration(fields, "max", path) {
             retry.backoff_max = max;
         }
         retry

@@ -63,6 +63,7 @@ pub(crate) fn invoke(chart: &Chart, invoke: &Invoke) -> String {
         Source::Definition(name) => contents(chart, |contents| contents.template(name)),
         Source::Inline(at) => format!("chart {} inside", at + 1),
         Source::Document(text) => formula(chart, text),
+        Source::Task(asked) => format!("task {}", asked.queue),
     };
     let mut parts = vec![source];
     parts.extend(payload(chart, &invoke.payload).map(|payload| format!("with {payload}")));

@@ -8,12 +8,12 @@ use super::yaml_text::Tree;
 use super::{Losses, children, delay_of, lose, transitions};
 use crate::chart::{Chart, Transition};
 use crate::code::{Formula, StateIndex};
-use crate::invoke::Source;
+use crate::invoke::{Invoke, Source};
 use crate::model::{Descriptor, Reach, StateKind, Unhandled};
 use crate::reader::ChartDefinition;
 use crate::shape::{Additional, Shape};
 use crate::value::Value;
-use everstate_kernel::{Create, Durability, Park, Policy};
+use everstate_kernel::{Create, Durability, Park, Policy, Retry, TaskPolicy};
 
 type Entries = Vec<(String, Tree)>;
 
@@ -75,17 +75,21 @@ pub(super) fn policy(policy: &Policy, entries: &mut Entries) {
         add("retention", Tree::Text(crate::duration::format(policy.retention)));
     }
     if policy.retry != default.retry {
-        let span = |span| Tree::Text(crate::duration::format(span));
-        let retry = [
-            ("attempts", Tree::Plain(policy.retry.attempts.to_string())),
-            ("backoff", span(policy.retry.backoff)),
-            ("max", span(policy.retry.backoff_max)),
-        ];
-        add("retry", Tree::Map(retry.into_iter().map(|(key, tree)| (key.to_owned(), tree)).collect()));
+        add("retry", retry(&policy.retry));
     }
     if policy.park == Park::Instance {
         add("park", Tree::text("instance"));
     }
+}
+
+fn retry(retry: &Retry) -> Tree {
+    let span = |span| Tree::Text(crate::duration::format(span));
+    let retry = [
+        ("attempts", Tree::Plain(retry.attempts.to_string())),
+        ("backoff", span(retry.backoff)),
+        ("max", span(retry.backoff_max)),
+    ];
+    Tree::Map(retry.into_iter().map(|(key, tree)| (key.to_owned(), tree)).collect())
 }
 
 struct Writer<'c, 'l> {
@@ -214,6 +218,7 @@ impl Writer<'_, '_> {
         for invoke in &state.invokes {
             match (&invoke.source, &self.chart.rules) {
                 (Source::Definition(source), None) => invoked.push(self.contents.invoke(invoke, source)),
+                (Source::Task(_), _) => invoked.extend(self.task(invoke)),
                 _ => {
                     let id = invoke.id.as_deref().unwrap_or("without id");
                     lose(self.contents.losses, &place, format!("left out: an invoked machine ({id})"));
@@ -237,6 +242,46 @@ impl Writer<'_, '_> {
         if !states.is_empty() {
             entries.push(("states".to_owned(), Tree::Map(states)));
         }
+    }
+
+    /// A task. What it does in the end stands with the other transitions, under the names of its events.
+    fn task(&mut self, invoke: &Invoke) -> Option<Tree> {
+        let Source::Task(asked) = &invoke.source else { return None };
+        let mut entries: Entries = Vec::new();
+        let mut add = |key: &str, tree: Tree| entries.push((key.to_owned(), tree));
+        let span = |span| Tree::Text(crate::duration::format(span));
+        match &asked.http {
+            None => add("task", Tree::text(&*asked.queue)),
+            Some(http) => {
+                let mut request = vec![("url".to_owned(), Tree::Text(self.contents.template(&http.url)))];
+                if http.method != crate::format::METHODS[0] {
+                    request.push(("method".to_owned(), Tree::text(http.method)));
+                }
+                let headers = http.headers.iter();
+                let headers =
+                    headers.map(|(name, text)| (name.to_string(), Tree::Text(self.contents.template(text))));
+                let headers: Entries = headers.collect();
+                if !headers.is_empty() {
+                    request.push(("headers".to_owned(), Tree::Map(headers)));
+                }
+                add("http", Tree::Map(request));
+            }
+        }
+        invoke.id.iter().for_each(|id| add("id", Tree::text(&**id)));
+        match &invoke.payload.content {
+            None | Some(Formula::Literal(Value::Null)) => {}
+            Some(input) => add("input", self.contents.formula(input)),
+        }
+        let (policy, default) = (&asked.policy, TaskPolicy::default());
+        if policy.retry != default.retry {
+            add("retry", retry(&policy.retry));
+        }
+        if policy.timeout != default.timeout {
+            add("timeout", span(policy.timeout));
+        }
+        policy.deadline.iter().for_each(|deadline| add("deadline", span(*deadline)));
+        policy.heartbeat.iter().for_each(|heartbeat| add("heartbeat", span(*heartbeat)));
+        Some(Tree::Map(entries))
     }
 
     /// Where a compound state begins, or a history leads.

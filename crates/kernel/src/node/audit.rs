@@ -5,8 +5,9 @@ mod links;
 
 use self::links::OnTheWay;
 use super::Node;
-use super::turn::{retry_key, timer_key};
+use super::awaited::{retry_key, timer_key};
 use crate::address::Address;
+use crate::task::Stage;
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
@@ -72,7 +73,12 @@ fn audit_instance(node: &Node, live: &super::residents::Live) -> Result<(), Stri
         return Err("its state in memory is not the one in its row".into());
     }
     let ended = row.status.is_ended();
-    if ended && (!row.timers.is_empty() || row.retry.is_some() || !live.mailbox.is_empty()) {
+    if ended
+        && (!row.timers.is_empty()
+            || !row.tasks.is_empty()
+            || row.retry.is_some()
+            || !live.mailbox.is_empty())
+    {
         return Err("it has ended and still waits for something".into());
     }
     for (place, timer) in row.timers.iter().enumerate() {
@@ -84,12 +90,33 @@ fn audit_instance(node: &Node, live: &super::residents::Live) -> Result<(), Stri
             return Err(format!("timer {:?} is set and nobody will wake it", timer.name));
         }
     }
+    audit_tasks(node, live)?;
     let seats = live.premises.as_ref().map_or(0, |premises| premises.len());
     let counted = row.links.as_ref().map_or(0, |links| links.seats as usize);
     if seats != counted {
         return Err(format!("its row counts {counted} seats, there are {seats}"));
     }
     audit_mailbox(node, live)
+}
+
+fn audit_tasks(node: &Node, live: &super::residents::Live) -> Result<(), String> {
+    let tasks = &live.row.tasks;
+    for (place, task) in tasks.iter().enumerate() {
+        if tasks[..place].iter().any(|other| other.name == task.name) {
+            return Err(format!("task {:?} is open twice", task.name));
+        }
+        let waits = live.mailbox.iter().any(|waiting| waiting.queued.event.task() == Some(task.number));
+        if waits != (task.stage == Stage::Ended) {
+            return Err(format!("task {:?} has ended without an event, or the reverse", task.name));
+        }
+        if let Some(key) = task.timer(&live.row.address)
+            && node.window.reaches(&key)
+            && !node.window.contains(&key)
+        {
+            return Err(format!("task {:?} will take too long and nobody will wake it", task.name));
+        }
+    }
+    Ok(())
 }
 
 fn audit_mailbox(node: &Node, live: &super::residents::Live) -> Result<(), String> {

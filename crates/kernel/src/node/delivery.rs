@@ -15,10 +15,11 @@
 //! | there, with a full mailbox, and it must wait | refused | dead letter, sender told | dead letter |
 
 use super::Node;
+use super::awaited::Keys;
 use super::errands::Arrived;
 use super::numbers::START_INDEX;
 use super::residents::Live;
-use super::turn::{Attempt, Beginning, Delivery, internal_id, retry_key, sent, timer_key};
+use super::turn::{Attempt, Beginning, Delivery, internal_id, sent};
 use crate::address::Address;
 use crate::behaviour::Fault;
 use crate::definition::{Create, Definition};
@@ -143,7 +144,7 @@ impl Node {
             return drop(self.retry(key, out));
         };
         let Some(timer) = live.row.timers.iter().find(|timer| timer.generation == generation).cloned() else {
-            return;
+            return self.task_due(key, generation, out);
         };
         let policy = &live.definition.policy;
         out.require(policy.durability);
@@ -151,20 +152,24 @@ impl Node {
         if let Some(to) = timer.to.filter(|to| to != address) {
             let sender = Sender::Instance(address.clone());
             let sent = sent(generation, to, timer.event, timer.data, sender, timer.due);
-            let live = self.residents.live_mut(address).expect("it was there a moment ago");
-            let cleared = live.clear_timer(Some(key)).into_iter().collect();
-            self.write_row(address, cleared, None, out);
+            self.clear_timer(address, generation, out);
             return self.post(sent, out);
         }
         let event =
             sent(generation, address.clone(), timer.event, timer.data, Sender::Timer, timer.due).event;
-        let delivery = Delivery { timer: Some(key.clone()), ..Delivery::of(event.clone(), Source::Direct) };
+        let delivery = Delivery { told: Some(generation), ..Delivery::of(event.clone(), Source::Direct) };
         if matches!(self.hand_over(address, delivery, out), Attempt::MailboxFull) {
-            let live = self.residents.live_mut(address).expect("it was there a moment ago");
-            let cleared = live.clear_timer(Some(key)).into_iter().collect();
-            self.write_row(address, cleared, None, out);
+            self.clear_timer(address, generation, out);
             self.undeliverable(generation, address.clone(), event, nobody(Rejection::MailboxFull), out);
         }
+    }
+
+    /// A timer has fired, and no turn of its owner's takes it away.
+    fn clear_timer(&mut self, address: &Address, generation: Serial, out: &mut Out) {
+        let live = self.residents.live_mut(address).expect("it was there a moment ago");
+        let mut keys = Keys::default();
+        live.clear_told(Some(generation), &mut keys);
+        self.write_row(address, keys, out);
     }
 
     /// Another attempt at the event that faulted, unless the key is a stale one.
@@ -220,16 +225,16 @@ impl Node {
             return out.releases.push(Release::Answer(ticket, Answer::Refused(refusal)));
         };
         out.require(live.definition.policy.durability);
-        let mut timers_cleared: Vec<TimerKey> =
-            live.row.timers.iter().map(|timer| timer_key(address, timer)).collect();
-        timers_cleared.extend(live.row.retry.as_ref().map(|retry| retry_key(address, retry.due)));
-        self.window.change(&timers_cleared, &[]);
+        let mut keys = Keys::default();
+        keys.clear_all(&live.row);
+        self.window.change(&keys.timers_cleared, &[]);
         out.records.push(Record::Deleted(DeletedRecord {
             address: address.clone(),
             incarnation: live.row.incarnation,
             turns: live.row.turns,
             before: live.row.index_keys(),
-            timers_cleared,
+            timers_cleared: keys.timers_cleared,
+            tasks_cleared: keys.tasks_cleared,
             mailbox: live.mailbox.iter().map(|waiting| waiting.queued.number).collect(),
         }));
         let until = self.now + live.definition.policy.retention;
@@ -293,7 +298,7 @@ impl Node {
     }
 
     /// The answer to an event whose id was seen before.
-    fn seen_before(&self, id: &EventId, fingerprint: u64) -> Option<Answer> {
+    pub(super) fn seen_before(&self, id: &EventId, fingerprint: u64) -> Option<Answer> {
         let known = self.outcomes.get(id)?.as_ref()?;
         if known.outcome.is_some() && known.until <= self.now {
             return None;
@@ -353,6 +358,7 @@ impl From<&Queued> for Delivery {
         Delivery {
             fingerprint: queued.fingerprint,
             remembered: queued.outcome_until.is_some(),
+            told: queued.event.task(),
             ..Delivery::of(queued.event.clone(), Source::Mailbox(queued.number))
         }
     }
@@ -377,6 +383,7 @@ pub(super) fn new_instance(address: &Address, definition: Arc<Definition>) -> Li
         turns: 0,
         mailbox_len: 0,
         timers: Vec::new(),
+        tasks: Vec::new(),
         retry: None,
         links: None,
     };

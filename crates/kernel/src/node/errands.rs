@@ -19,6 +19,7 @@
 //! | | anybody else | nothing: it did not want to be told any more |
 
 use super::Node;
+use super::awaited::Keys;
 use super::delivery::{new_instance, nobody};
 use super::lifecycle::{Ending, Wish};
 use super::numbers::FAILURE_OFFSET;
@@ -332,7 +333,7 @@ impl Node {
         live.row.links = live.row.links.take().filter(|links| !links.is_empty());
         out.require(live.definition.policy.durability);
         self.done(number, out);
-        self.write_row(to, Default::default(), None, out);
+        self.write_row(to, Keys::default(), out);
     }
 }
 

@@ -11,20 +11,21 @@
 //! It refuses to know who decides; a parent, its end and an operator all come here.
 
 use super::Node;
+use super::awaited::{Keys, retry_key};
 use super::delivery::nobody;
 use super::numbers::{START_INDEX, STARTED_INDEX};
 use super::plan::{Change, plan};
 use super::residents::Live;
 use super::ties::{Ties, enter};
-use super::turn::{Besides, Delivery, Written, internal_id, retry_key, timer_key, turn_of, turn_seed};
+use super::turn::{Besides, Delivery, Written, internal_id, turn_of, turn_seed};
 use crate::address::Address;
 use crate::behaviour::{Effect, Fault, Next};
 use crate::definition::Definition;
-use crate::event::{Event, EventId, Outcome, Rejection, Sender};
+use crate::event::{EventId, Outcome, Rejection, Sender};
 use crate::input::{Answer, Out, Refusal, Release, Ticket};
 use crate::json::Json;
 use crate::link::{Exit, News, Parent, Parked, RestartFrom};
-use crate::record::{Cause, Instance, Kept, Labels, Serial, Source, Status, TimerKey};
+use crate::record::{Cause, Instance, Kept, Labels, Serial, Source, Status};
 use crate::space::Reason;
 use crate::time::Time;
 use alloc::boxed::Box;
@@ -70,7 +71,7 @@ impl Live {
         let mut effects = turn.effects;
         let goes_on = next.is_some();
         if !goes_on {
-            effects.retain(|effect| !matches!(effect, Effect::SetTimer { .. }));
+            effects.retain(|effect| !matches!(effect, Effect::SetTimer { .. } | Effect::Task { .. }));
         }
         let still = || Next { state, labels: self.row.labels.clone(), done: None };
         let mut change = plan(self, None, next.unwrap_or_else(still), effects, position, now)?;
@@ -96,8 +97,21 @@ impl Live {
     /// | a child, while the restarted child has not begun | always |
     /// | a child | it was sent before the child began |
     /// | the kernel, of a child | the parent has made another child of that name since |
+    /// | the kernel, of a task | the instance has asked for another of that name since, or cancelled it meanwhile |
     /// | anybody else | never: they wrote to an address |
-    pub(super) fn is_outdated(&self, event: &Event) -> bool {
+    pub(super) fn is_outdated(&self, delivery: &Delivery) -> bool {
+        let event = &delivery.event;
+        if let Some(number) = event.task() {
+            let name = event.child_name().unwrap_or_default();
+            let known = self.row.tasks.iter().find(|task| &*task.name == name);
+            return match (known, delivery.source) {
+                (Some(task), _) => task.number > number,
+                // It waited with its event, and is no more.
+                (None, Source::Mailbox(_)) => true,
+                // An operator brings back an event that was a dead letter.
+                (None, _) => false,
+            };
+        }
         let Sender::Instance(sender) = &event.sender else { return false };
         if *sender == self.row.address {
             return event.number().is_some_and(|number| number.position() < self.row.born);
@@ -180,12 +194,13 @@ impl Node {
         if let Some(links) = &mut live.row.links {
             links.stopping = false;
         }
-        let cleared = live.row.retry.take().map(|retry| retry_key(address, retry.due));
+        let timers_cleared =
+            live.row.retry.take().map(|retry| retry_key(address, retry.due)).into_iter().collect();
         let labels = live.row.labels.clone();
         let Wish { by, id, source } = wish;
         let outcome = Outcome::Ok { from: labels.clone(), to: labels, reply: Json::NULL };
         let cause = Cause::Restart { id, from: RestartFrom::LastGood, by };
-        let besides = Besides { cleared: cleared.into_iter().collect(), ..Besides::default() };
+        let besides = Besides { keys: Keys { timers_cleared, ..Keys::default() }, ..Besides::default() };
         self.write(address, Written { besides, ..Written::of(cause, source, outcome) }, out);
         self.drain(address, false, out);
     }
@@ -216,6 +231,7 @@ impl Node {
             state: Kept::default(),
             labels: Labels::default(),
             timers: Vec::new(),
+            tasks: Vec::new(),
             retry: None,
             links: ties.kept(),
             ..live.row.clone()
@@ -230,9 +246,8 @@ impl Node {
                 return Err(fault);
             }
         };
-        let mut cleared: Vec<TimerKey> =
-            live.row.timers.iter().map(|timer| timer_key(address, timer)).collect();
-        cleared.extend(live.row.retry.as_ref().map(|retry| retry_key(address, retry.due)));
+        let mut keys = Keys::default();
+        keys.clear_all(&live.row);
         let before = Some(live.row.index_keys());
         let outcome =
             Outcome::Ok { from: live.row.labels.clone(), to: change.next.labels.clone(), reply: Json::NULL };
@@ -243,7 +258,7 @@ impl Node {
         self.residents.insert(fresh);
         let Wish { by, id, source } = wish;
         let cause = Cause::Restart { id, from: RestartFrom::Initial(data), by };
-        let besides = Besides { before, cleared, sends, ..Besides::default() };
+        let besides = Besides { before, keys, sends, ..Besides::default() };
         let written = Written { change: Some(change), besides, ..Written::of(cause, source, outcome) };
         self.write(address, written, out);
         for delivery in waiting {
@@ -255,15 +270,15 @@ impl Node {
     /// The start of the next incarnation faulted. One that is alive waits for another decision.
     fn park_unstarted(&mut self, address: &Address, fault: &Fault, out: &mut Out) {
         let live = self.residents.live_mut(address).expect("the instance was hydrated");
-        let mut cleared = Vec::new();
+        let mut keys = Keys::default();
         if !live.row.status.is_ended() {
             let parked = Parked { fault: fault.clone(), event: Arc::from("restart"), attempts: 1 };
             live.row.status = Status::Parked(Box::new(parked));
-            cleared.extend(live.row.retry.take().map(|retry| retry_key(address, retry.due)));
+            keys.timers_cleared.extend(live.row.retry.take().map(|retry| retry_key(address, retry.due)));
         } else if let Some(parent) = live.row.links.as_mut().and_then(|links| links.parent.as_mut()) {
             parent.live = false;
         }
-        self.write_row(address, cleared, None, out);
+        self.write_row(address, keys, out);
     }
 
     /// Tells the parent that its child has begun, as the errand with that number wanted.

@@ -1,8 +1,9 @@
 //! Events that wait: deferred by a state, or behind an event that is being retried.
 
 use super::Node;
+use super::awaited::{Keys, retry_key};
 use super::residents::Waiting;
-use super::turn::{Attempt, Delivery, retry_key};
+use super::turn::{Attempt, Delivery};
 use crate::address::Address;
 use crate::input::Out;
 use crate::limits::MAILBOX_MAX;
@@ -30,7 +31,8 @@ impl Node {
                 out.records.push(Record::Queued(waiting.queued.clone()));
             }
             if let Some(retry) = live.row.retry.take_if(|retry| retry.number == number) {
-                self.write_row(address, Vec::from([retry_key(address, retry.due)]), None, out);
+                let timers_cleared = Vec::from([retry_key(address, retry.due)]);
+                self.write_row(address, Keys { timers_cleared, ..Keys::default() }, out);
             }
             return Attempt::Kept;
         }
@@ -39,8 +41,9 @@ impl Node {
         }
         self.enqueue(address, &delivery, deferred, out);
         let live = self.residents.live_mut(address).expect("the instance was hydrated");
-        let cleared = live.clear_timer(delivery.timer.as_ref());
-        self.write_row(address, cleared.into_iter().collect(), None, out);
+        let mut keys = Keys::default();
+        live.keep_told(delivery.told, &mut keys);
+        self.write_row(address, keys, out);
         Attempt::Kept
     }
 

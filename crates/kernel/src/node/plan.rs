@@ -1,19 +1,21 @@
 //! What a turn will change, worked out before anything does: too much, and it is a fault that leaves no trace.
 
+use super::awaited::Awaited;
 use super::numbers::EFFECTS_INDEX;
 use super::residents::Live;
 use super::ties::{Ties, Wanted, check_end_of_name};
-use super::turn::{sent, timer_key};
-use crate::address::Address;
+use super::turn::sent;
 use crate::behaviour::{Effect, Fault, FaultCode, Next};
 use crate::event::{Event, Sender};
 use crate::json::Json;
 use crate::limits::{
-    DELAY_MS_MAX, EFFECT_BYTES_MAX, EFFECTS_MAX, ENDPOINT_VALUE_BYTES_MAX, STATE_BYTES_MAX, TIMERS_MAX,
+    DELAY_MS_MAX, EFFECT_BYTES_MAX, EFFECTS_MAX, ENDPOINT_VALUE_BYTES_MAX, STATE_BYTES_MAX,
+    TASK_INPUT_BYTES_MAX, TASKS_MAX, TIMERS_MAX,
 };
 use crate::link::{Links, RestartFrom};
-use crate::record::{Kept, Sent, Serial, Status, Timer, TimerKey};
+use crate::record::{Kept, Sent, Serial, Status, Timer};
 use crate::space::Act;
+use crate::task::{Task, TaskPolicy, check_queue};
 use crate::time::Time;
 use alloc::boxed::Box;
 use alloc::format;
@@ -24,7 +26,7 @@ use alloc::vec::Vec;
 pub(super) struct Change {
     pub(super) next: Next,
     pub(super) bytes: Kept,
-    pub(super) timers: Timers,
+    pub(super) awaited: Awaited,
     pub(super) sends: Vec<Sent>,
     pub(super) reply: Json,
     pub(super) log: Vec<String>,
@@ -33,17 +35,10 @@ pub(super) struct Change {
     pub(super) ending: Option<Status>,
 }
 
-/// The timers of an instance while a turn works on them.
-pub(super) struct Timers {
-    pub(super) all: Vec<Timer>,
-    pub(super) cleared: Vec<TimerKey>,
-    pub(super) set: Vec<TimerKey>,
-}
-
 /// Turns what the behaviour wants into what will be written, or finds that it wants too much.
 pub(super) fn plan(
     live: &Live,
-    fired: Option<&TimerKey>,
+    told: Option<Serial>,
     mut next: Next,
     effects: Vec<Effect>,
     position: u64,
@@ -53,10 +48,8 @@ pub(super) fn plan(
     next.done.as_ref().map_or(Ok(()), check_data)?;
     let bytes = live.definition.behaviour.encode(&next.state);
     let address = &live.row.address;
-    let mut timers = Timers { all: live.row.timers.clone(), cleared: Vec::new(), set: Vec::new() };
-    if let Some(fired) = fired {
-        timers.remove(address, |timer| Some(timer.generation) == fired.generation);
-    }
+    let mut awaited = Awaited::of(&live.row);
+    awaited.remove_told(address, told);
     let mut ties = Ties::of(live, now);
     let (mut sends, mut reply, mut log) = (Vec::new(), Json::NULL, Vec::new());
     let mut ending = next.done.take().map(Status::Final);
@@ -68,10 +61,16 @@ pub(super) fn plan(
             }
             Effect::Reply(data) => reply = data,
             Effect::SetTimer { name, delay, to, event, data } => {
-                timers.remove(address, |timer| timer.name == name);
-                timers.add(address, Timer { name, due: now + delay, generation: serial, to, event, data });
+                awaited.remove_timers(address, |timer| timer.name == name);
+                let timer = Timer { name, due: now + delay, generation: serial, to, event, data };
+                awaited.add_timer(address, timer);
             }
-            Effect::CancelTimer(name) => timers.remove(address, |timer| timer.name == name),
+            Effect::CancelTimer(name) => awaited.remove_timers(address, |timer| timer.name == name),
+            Effect::Task { name, queue, input, policy } => {
+                awaited.remove_tasks(address, |task| task.name == name);
+                awaited.add_task(address, Task::new((name, serial), queue, input, policy, now));
+            }
+            Effect::CancelTask(name) => awaited.remove_tasks(address, |task| task.name == name),
             Effect::Log(line) => log.push(line),
             Effect::Spawn { name, kind, version, id, data, orphan } => {
                 sends.push(ties.spawn(serial, Wanted { name, kind, version, id, data, orphan })?);
@@ -85,12 +84,13 @@ pub(super) fn plan(
         }
     }
     if ending.is_some() {
-        timers.remove(address, |_| true);
+        awaited.remove_timers(address, |_| true);
+        awaited.remove_tasks(address, |_| true);
     }
-    check_row(&bytes, &timers.all)?;
+    check_row(&bytes, &awaited)?;
     sends.extend(ties.acting(live.row.born));
     let links = ties.kept();
-    Ok(Change { next, bytes: Kept::new(bytes), timers, sends, reply, log, links, ending })
+    Ok(Change { next, bytes: Kept::new(bytes), awaited, sends, reply, log, links, ending })
 }
 
 /// Is what the turn asks for within the limits?
@@ -113,7 +113,8 @@ fn check_effects(effects: &[Effect]) -> Result<(), Fault> {
                 name.len() + check_event(event, data)?
             }
             Effect::Reply(data) => check_data(data).map(|()| data.as_str().len())?,
-            Effect::CancelTimer(_) => 0,
+            Effect::CancelTimer(_) | Effect::CancelTask(_) => 0,
+            Effect::Task { name, queue, input, policy } => check_task(name, queue, input, policy)?,
             Effect::Log(line) => line.len(),
             Effect::Spawn { name, data, .. } => {
                 check_data(data)?;
@@ -132,6 +133,20 @@ fn check_effects(effects: &[Effect]) -> Result<(), Fault> {
         return Err(limit(format!("the turn's effects take {bytes} bytes, the limit is {EFFECT_BYTES_MAX}")));
     }
     Ok(())
+}
+
+/// Can the task be asked for?
+fn check_task(name: &str, queue: &str, input: &Json, policy: &TaskPolicy) -> Result<usize, Fault> {
+    check_queue(queue).map_err(limit)?;
+    policy.check().map_err(|problem| limit(format!("task {name:?}: {problem}")))?;
+    check_data(input)?;
+    let bytes = input.as_str().len();
+    if bytes > TASK_INPUT_BYTES_MAX {
+        return Err(limit(format!(
+            "the input of task {name:?} takes {bytes} bytes, the limit is {TASK_INPUT_BYTES_MAX}; give it where to find them"
+        )));
+    }
+    Ok(check_end_of_name("a task", name)? + queue.len() + bytes)
 }
 
 /// Can the act be asked for? Whether the space lets it happen is the space's to say.
@@ -176,40 +191,24 @@ fn check_data(data: &Json) -> Result<(), Fault> {
 }
 
 /// Is what is kept of the instance within the limits?
-fn check_row(state: &[u8], timers: &[Timer]) -> Result<(), Fault> {
-    if timers.len() > TIMERS_MAX {
-        let held = timers.len();
-        return Err(limit(format!("the instance holds {held} timers, the limit is {TIMERS_MAX}")));
+fn check_row(state: &[u8], awaited: &Awaited) -> Result<(), Fault> {
+    let (timers, tasks) = (awaited.timers.len(), awaited.tasks.len());
+    if timers > TIMERS_MAX {
+        return Err(limit(format!("the instance holds {timers} timers, the limit is {TIMERS_MAX}")));
+    }
+    if tasks > TASKS_MAX {
+        return Err(limit(format!("the instance has {tasks} tasks open, the limit is {TASKS_MAX}")));
     }
     let of_timer = |timer: &Timer| timer.name.len() + timer.event.len() + timer.data.as_str().len();
-    let bytes = state.len() + timers.iter().map(of_timer).sum::<usize>();
+    let bytes = state.len()
+        + awaited.timers.iter().map(of_timer).sum::<usize>()
+        + awaited.tasks.iter().map(Task::bytes).sum::<usize>();
     if bytes > STATE_BYTES_MAX {
-        return Err(limit(format!("state and timers take {bytes} bytes, the limit is {STATE_BYTES_MAX}")));
+        return Err(limit(format!(
+            "state, timers and tasks take {bytes} bytes, the limit is {STATE_BYTES_MAX}"
+        )));
     }
     Ok(())
-}
-
-impl Timers {
-    fn add(&mut self, address: &Address, timer: Timer) {
-        self.set.push(timer_key(address, &timer));
-        self.all.push(timer);
-    }
-
-    /// Removes all timers that match; one that this turn has set was never there.
-    fn remove(&mut self, address: &Address, matches: impl Fn(&Timer) -> bool) {
-        let (set, cleared) = (&mut self.set, &mut self.cleared);
-        self.all.retain(|timer| {
-            if !matches(timer) {
-                return true;
-            }
-            let key = timer_key(address, timer);
-            match set.iter().position(|other| *other == key) {
-                Some(place) => drop(set.remove(place)),
-                None => cleared.push(key),
-            }
-            false
-        });
-    }
 }
 
 pub(super) fn limit(message: String) -> Fault {

@@ -13,12 +13,13 @@
 //! It refuses to know what a state means: the behaviour of the version reads it, or nothing is done.
 
 use super::Node;
+use super::awaited::{Keys, retry_key, timer_key};
 use super::delivery::{new_instance, nobody};
 use super::numbers::{EFFECTS_INDEX, START_INDEX};
 use super::plan::{Change, plan};
 use super::residents::Live;
 use super::ties::enter;
-use super::turn::{Attempt, Besides, Delivery, Written, internal_id, retry_key, timer_key};
+use super::turn::{Attempt, Besides, Delivery, Written, internal_id};
 use crate::address::Address;
 use crate::behaviour::{Effect, Fault, Next, shortened};
 use crate::definition::Definition;
@@ -108,7 +109,7 @@ impl Node {
         };
         out.require(live.definition.policy.durability.max(definition.policy.durability));
         let (before, from) = (standing_of(&live.row), live.row.labels.clone());
-        let after = Standing { timers: change.timers.all.clone(), ..standing };
+        let after = Standing { timers: change.awaited.timers.clone(), ..standing };
         let to = change.next.labels.clone();
         let done = Repaired::Became { before: Box::new(before), after: Box::new(after), children };
         let keys: IndexKeys = live.row.index_keys();
@@ -162,9 +163,9 @@ impl Node {
         let keys = |timers: &[Timer]| -> BTreeSet<TimerKey> {
             timers.iter().map(|timer| timer_key(address, timer)).collect()
         };
-        let (had, has) = (keys(held), keys(&change.timers.all));
-        change.timers.cleared = had.difference(&has).cloned().collect();
-        change.timers.set = has.difference(&had).cloned().collect();
+        let (had, has) = (keys(held), keys(&change.awaited.timers));
+        change.awaited.keys.timers_cleared = had.difference(&has).cloned().collect();
+        change.awaited.keys.timers_set = has.difference(&had).cloned().collect();
         Ok(change)
     }
 
@@ -198,7 +199,7 @@ impl Node {
         };
         out.require(definition.policy.durability);
         self.residents.insert(live);
-        let after = Standing { timers: change.timers.all.clone(), ..standing };
+        let after = Standing { timers: change.awaited.timers.clone(), ..standing };
         let done = Repaired::Began { origin, sequence, after: Box::new(after) };
         let to = change.next.labels.clone();
         let sends = enter(address, position, self.now).into_iter().collect();
@@ -225,8 +226,9 @@ impl Node {
         out.require(live.definition.policy.durability);
         live.row.status = Status::Paused(shortened(String::from(&*note.reason)));
         // The event that is being tried again waits like the others.
-        let cleared = live.row.retry.take().map(|retry| retry_key(address, retry.due));
-        let besides = Besides { cleared: cleared.into_iter().collect(), ..Besides::default() };
+        let mut keys = Keys::default();
+        live.row.retry.take().into_iter().for_each(|retry| keys.clear_timer(retry_key(address, retry.due)));
+        let besides = Besides { keys, ..Besides::default() };
         self.repaired(address, (note, Repaired::Paused), (labels.clone(), labels), None, besides, out)
     }
 

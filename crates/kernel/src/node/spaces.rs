@@ -21,6 +21,7 @@
 //! Its one invariant: the index is what the seats say, and the row counts them.
 
 use super::Node;
+use super::awaited::Keys;
 use super::errands::Arrived;
 use super::lifecycle::{Ending, Wish};
 use super::residents::Live;
@@ -186,7 +187,7 @@ impl Node {
         }
         self.residents.live_mut(space).expect("the space is here").count_seats();
         out.records.extend(seats);
-        self.write_row(space, Vec::new(), None, out);
+        self.write_row(space, Keys::default(), out);
         self.tell_more(space, all, out);
     }
 
@@ -372,7 +373,7 @@ impl Node {
         live.count_seats();
         let gone = |number| Record::Seat(SeatRecord { space: address.clone(), number, seat: None });
         out.records.extend(numbers.into_iter().map(gone));
-        self.write_row(address, Vec::new(), None, out);
+        self.write_row(address, Keys::default(), out);
         self.tell_more(address, all, out);
     }
 

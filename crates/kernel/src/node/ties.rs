@@ -3,6 +3,7 @@
 //!
 //! Its one invariant: for whatever changes here that another instance holds too, there is an errand to that one.
 
+use super::awaited::Keys;
 use super::numbers::{
     CHILDREN_INDEX, EARLIER_CHILDREN_INDEX, EARLIER_HELD_INDEX, EARLIER_WATCHED_INDEX, ENTER_INDEX,
     EXITED_INDEX, HELD_INDEX, WATCHED_INDEX, WATCHERS_INDEX,
@@ -17,7 +18,7 @@ use crate::limits::{CHILD_NAME_BYTES_MAX, CHILDREN_MAX, DEPTH_MAX, HELD_MAX, MON
 use crate::link::{
     Acting, Child, Errand, Exit, Held, Links, News, Orphan, Parent, RestartFrom, Restarting, Spawning, Watch,
 };
-use crate::record::{Sent, Serial, Status, TimerKey};
+use crate::record::{Sent, Serial, Status};
 use crate::space::{Act, Place, Reason};
 use crate::time::Time;
 use alloc::boxed::Box;
@@ -273,20 +274,18 @@ pub(super) struct Wanted {
 }
 
 impl Live {
-    /// Ends it: nothing of it waits for anything any more. `cleared` and `set` are the timers of the turn that ends
-    /// it; `told` is how it ends for others, when its status does not say so; the answer is what they are told.
+    /// Ends it: nothing of it waits for anything any more. `keys` are those of the turn that ends it; `told` is how it ends
+    /// for others, when its status does not say so; the answer is what they are told.
     pub(super) fn end(
         &mut self,
         status: Status,
         told: Option<Exit>,
         at: (u64, Time),
-        cleared: &mut Vec<TimerKey>,
+        keys: &mut Keys,
     ) -> Vec<Sent> {
         let (position, now) = at;
-        cleared
-            .extend(self.row.timers.drain(..).map(|timer| super::turn::timer_key(&self.row.address, &timer)));
-        cleared
-            .extend(self.row.retry.take().map(|retry| super::turn::retry_key(&self.row.address, retry.due)));
+        keys.clear_all(&self.row);
+        (self.row.timers, self.row.tasks, self.row.retry) = Default::default();
         let mut sends = Vec::new();
         if self.row.links.is_some() || !self.row.address.space().is_empty() {
             let mut ties = Ties::of(self, now);

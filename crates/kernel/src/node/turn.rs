@@ -13,6 +13,7 @@
 //! | not asked: it is for or from an incarnation that is no more | rejected | unchanged | gone |
 
 use super::Node;
+use super::awaited::{Keys, retry_key};
 use super::delivery::fingerprint;
 use super::numbers::{FAILURE_OFFSET, FAULTED_INDEX, LETTER_INDEX, REFUSAL_INDEX, REPLY_INDEX, is_of_effect};
 use super::plan::{Change, plan};
@@ -28,7 +29,7 @@ use crate::limits::{ACCEPTS_MAX, MAILBOX_MAX};
 use crate::link::{Errand, Exit, News, Park, Parked};
 use crate::record::{
     Cause, DeadLetter, HistoryEntry, IndexKeys, Instance, Labels, OutcomeRecord, Pending, Record, RowRecord,
-    Sent, Serial, Source, Status, Timer, TimerKey, TurnRecord,
+    Sent, Serial, Source, Status, TurnRecord,
 };
 use crate::time::Time;
 use alloc::boxed::Box;
@@ -47,8 +48,8 @@ pub(super) struct Delivery {
     pub(super) remembered: bool,
     /// Turns that have faulted over it.
     pub(super) attempts: u32,
-    /// The timer that fired it.
-    pub(super) timer: Option<TimerKey>,
+    /// What it tells of, which goes with it: the timer that fired it, or the task that has ended.
+    pub(super) told: Option<Serial>,
 }
 
 /// How an attempt ended.
@@ -77,8 +78,12 @@ impl Node {
         if live.row.status.is_ended() {
             return self.reject(address, delivery, Rejection::Final, String::new(), out);
         }
-        if live.is_outdated(&delivery.event) {
+        if live.is_outdated(&delivery) {
             return self.reject(address, delivery, Rejection::Gone, String::new(), out);
+        }
+        if delivery.event.is_forged() {
+            let detail = String::from("only the kernel tells of tasks; their workers report them");
+            return self.reject(address, delivery, Rejection::NotAccepted, detail, out);
         }
         if live.premises.is_some() {
             return self.attend(address, delivery, out);
@@ -99,7 +104,7 @@ impl Node {
             Err(fault) => self.fault(address, delivery, fault, out),
             Ok(Handled::Took(next)) => {
                 let effects = turn.effects;
-                match plan(live, delivery.timer.as_ref(), next, effects, position, now) {
+                match plan(live, delivery.told, next, effects, position, now) {
                     Ok(change) => self.took(address, delivery, change, out),
                     Err(fault) => self.fault(address, delivery, fault, out),
                 }
@@ -202,7 +207,8 @@ impl Node {
             return self.decide(address, delivery, outcome, None, out);
         };
         let due = self.now + wait;
-        let cleared = live.row.retry.take().map(|retry| retry_key(address, retry.due));
+        let mut keys = Keys::default();
+        keys.timers_cleared.extend(live.row.retry.take().map(|retry| retry_key(address, retry.due)));
         let attempts = delivery.attempts;
         let number = match delivery.source {
             Source::Mailbox(number) => number,
@@ -210,9 +216,9 @@ impl Node {
         };
         let live = self.residents.live_mut(address).expect("the instance was hydrated");
         live.row.retry = Some(Pending { number, attempts, due, fault });
-        let mut cleared: Vec<TimerKey> = cleared.into_iter().collect();
-        cleared.extend(live.clear_timer(delivery.timer.as_ref()));
-        self.write_row(address, cleared, Some(retry_key(address, due)), out);
+        live.keep_told(delivery.told, &mut keys);
+        keys.timers_set.push(retry_key(address, due));
+        self.write_row(address, keys, out);
         Attempt::Kept
     }
 
@@ -230,7 +236,7 @@ impl Node {
             Outcome::Ok { from, to, .. } => from != to || ended,
             Outcome::Rejected { .. } | Outcome::Failed { .. } => false,
         };
-        let Delivery { event, source, fingerprint, remembered, timer, .. } = delivery;
+        let Delivery { event, source, fingerprint, remembered, told, .. } = delivery;
         if remembered && matches!(source, Source::Mailbox(_)) {
             out.releases.push(Release::Decided(event.id.clone(), outcome.clone()));
         }
@@ -247,7 +253,7 @@ impl Node {
         let written = Written {
             fingerprint,
             remembered,
-            timer,
+            told,
             change,
             answer,
             besides,
@@ -357,28 +363,27 @@ impl Node {
 
     /// The one place where a turn is written: it changes the row and makes the record of it.
     pub(super) fn write(&mut self, address: &Address, written: Written, out: &mut Out) {
-        let Written { cause, source, fingerprint, remembered, outcome, timer, change, answer, besides } =
+        let Written { cause, source, fingerprint, remembered, outcome, told, change, answer, besides } =
             written;
         self.position += 1;
         let now = self.now;
         let live = self.residents.live_mut(address).expect("the instance was hydrated");
         let before: Option<IndexKeys> =
             besides.before.or_else(|| (live.row.turns > 0).then(|| live.row.index_keys()));
-        let (mut cleared, mut sends, mut ending) = (besides.cleared, besides.sends, besides.ending);
-        let (mut set, mut log) = (Vec::new(), Vec::new());
+        let (mut keys, mut sends, mut ending) = (besides.keys, besides.sends, besides.ending);
+        let mut log = Vec::new();
         if let Source::Mailbox(number) = source {
             live.mailbox.retain(|waiting| waiting.queued.number != number);
             live.row.mailbox_len = live.mailbox.len() as u32;
             if let Some(retry) = live.row.retry.take_if(|retry| retry.number == number) {
-                cleared.push(retry_key(address, retry.due));
+                keys.clear_timer(retry_key(address, retry.due));
             }
         }
         match change {
-            None => cleared.extend(live.clear_timer(timer.as_ref())),
+            None => live.clear_told(told, &mut keys),
             Some(change) => {
-                cleared.extend(change.timers.cleared);
-                set = change.timers.set;
-                live.row.timers = change.timers.all;
+                keys.extend(change.awaited.keys);
+                (live.row.timers, live.row.tasks) = (change.awaited.timers, change.awaited.tasks);
                 live.row.state = change.bytes;
                 live.row.labels = change.next.labels;
                 live.state = Some(change.next.state);
@@ -393,7 +398,7 @@ impl Node {
         }
         let ends = ending.is_some();
         if let Some(status) = ending {
-            sends.extend(live.end(status, besides.exit, (self.position, now), &mut cleared));
+            sends.extend(live.end(status, besides.exit, (self.position, now), &mut keys));
         }
         live.row.turns += 1;
         live.row.last_event_at = now;
@@ -403,7 +408,7 @@ impl Node {
             let known = OutcomeRecord { address: address.clone(), fingerprint, outcome, at: now, until };
             self.outcomes.insert(cause.id().clone(), Some(known));
         }
-        self.window.change(&cleared, &set);
+        self.window.change(&keys.timers_cleared, &keys.timers_set);
         let entry =
             HistoryEntry { position: self.position, sequence: live.row.turns, at: now, cause, outcome, log };
         out.records.push(Record::Turn(Box::new(TurnRecord {
@@ -413,8 +418,10 @@ impl Node {
             source,
             outcome_until,
             fingerprint,
-            timers_cleared: cleared,
-            timers_set: set,
+            timers_cleared: keys.timers_cleared,
+            timers_set: keys.timers_set,
+            tasks_cleared: keys.tasks_cleared,
+            tasks_set: keys.tasks_set,
         })));
         for sent in sends.into_iter().chain(answer) {
             self.post(sent, out);
@@ -425,17 +432,13 @@ impl Node {
     }
 
     /// Writes a change of the row that is no turn.
-    pub(super) fn write_row(
-        &mut self,
-        address: &Address,
-        timers_cleared: Vec<TimerKey>,
-        timers_set: Option<TimerKey>,
-        out: &mut Out,
-    ) {
+    pub(super) fn write_row(&mut self, address: &Address, keys: Keys, out: &mut Out) {
         let live = self.residents.live(address).expect("the instance was hydrated");
-        let timers_set: Vec<TimerKey> = timers_set.into_iter().collect();
+        let Keys { timers_cleared, timers_set, tasks_cleared, tasks_set } = keys;
         self.window.change(&timers_cleared, &timers_set);
-        out.records.push(Record::Row(RowRecord { instance: live.row.clone(), timers_cleared, timers_set }));
+        let instance = live.row.clone();
+        let row = RowRecord { instance, timers_cleared, timers_set, tasks_cleared, tasks_set };
+        out.records.push(Record::Row(row));
     }
 }
 
@@ -446,8 +449,8 @@ pub(super) struct Written {
     pub(super) fingerprint: u64,
     pub(super) remembered: bool,
     pub(super) outcome: Outcome,
-    /// The timer that fired the event.
-    pub(super) timer: Option<TimerKey>,
+    /// See [`Delivery::told`].
+    pub(super) told: Option<Serial>,
     /// None when nothing of the instance changes.
     pub(super) change: Option<Change>,
     /// What the sender is told.
@@ -466,8 +469,8 @@ pub(super) struct Besides {
     pub(super) parked: Option<Parked>,
     /// What the indexes hold of it, when the row is another one by now.
     pub(super) before: Option<IndexKeys>,
-    /// Timers of an earlier incarnation.
-    pub(super) cleared: Vec<TimerKey>,
+    /// Those of timers and tasks of an earlier incarnation.
+    pub(super) keys: Keys,
     pub(super) sends: Vec<Sent>,
 }
 
@@ -483,9 +486,9 @@ pub(super) struct Beginning {
 impl Written {
     /// A turn that changes nothing and is forgotten afterwards.
     pub(super) fn of(cause: Cause, source: Source, outcome: Outcome) -> Written {
-        let (timer, change, answer, besides) = (None, None, None, Besides::default());
+        let (told, change, answer, besides) = (None, None, None, Besides::default());
         let (fingerprint, remembered) = (0, false);
-        Written { cause, source, fingerprint, remembered, outcome, timer, change, answer, besides }
+        Written { cause, source, fingerprint, remembered, outcome, told, change, answer, besides }
     }
 }
 
@@ -514,7 +517,7 @@ impl Delivery {
 
     /// An event that is delivered for the first time and forgotten afterwards.
     pub(super) fn of(event: Event, source: Source) -> Delivery {
-        Delivery { event, source, fingerprint: 0, remembered: false, attempts: 0, timer: None }
+        Delivery { event, source, fingerprint: 0, remembered: false, attempts: 0, told: None }
     }
 }
 
@@ -528,22 +531,6 @@ impl Live {
         self.state = Some(state.clone());
         Ok(state)
     }
-
-    /// Takes the timer that fired out of the row.
-    pub(super) fn clear_timer(&mut self, fired: Option<&TimerKey>) -> Option<TimerKey> {
-        let fired = fired?;
-        let place = self.row.timers.iter().position(|timer| Some(timer.generation) == fired.generation)?;
-        self.row.timers.remove(place);
-        Some(fired.clone())
-    }
-}
-
-pub(super) fn timer_key(address: &Address, timer: &Timer) -> TimerKey {
-    TimerKey { due: timer.due, address: address.clone(), generation: Some(timer.generation) }
-}
-
-pub(super) fn retry_key(address: &Address, due: Time) -> TimerKey {
-    TimerKey { due, address: address.clone(), generation: None }
 }
 
 /// An event of Everstate's own making.

@@ -3,8 +3,8 @@
 
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionRecord, Errand, EventId, HistoryEntry, IndexKeys, Instance, Loaded,
-    OutcomeRecord, Queued, Record, Seat, SeatRecord, Sent, Serial, Source, Status, Time, TimerKey, Touches,
-    TurnRecord,
+    OutcomeRecord, Queued, Record, Seat, SeatRecord, Sent, Serial, Source, Status, TaskKey, TaskStanding,
+    Time, TimerKey, Touches, TurnRecord,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -20,6 +20,7 @@ pub(crate) struct Disk {
     pub(crate) mailboxes: BTreeMap<(Address, u64), Queued>,
     pub(crate) outbox: BTreeMap<Serial, Sent>,
     pub(crate) timers: BTreeSet<TimerKey>,
+    pub(crate) tasks: BTreeSet<TaskKey>,
     pub(crate) letters: BTreeMap<Serial, DeadLetter>,
     pub(crate) seats: BTreeMap<(Address, Serial), Seat>,
     pub(crate) position: u64,
@@ -56,6 +57,7 @@ impl Disk {
                 assert_eq!(before.index_keys(), row.instance.index_keys(), "a row's index keys changed");
                 assert_eq!((before.turns, before.state), (row.instance.turns, row.instance.state.clone()));
                 self.timers(&row.timers_cleared, &row.timers_set);
+                self.tasks(&row.tasks_cleared, &row.tasks_set);
             }
             Record::DeadLetter(letter) => {
                 assert!(
@@ -88,6 +90,7 @@ impl Disk {
                 assert_eq!((row.incarnation, row.turns), (deleted.incarnation, deleted.turns));
                 assert_eq!(self.indexes.remove(&deleted.address).as_ref(), Some(&deleted.before));
                 self.timers(&deleted.timers_cleared, &[]);
+                self.tasks(&deleted.tasks_cleared, &[]);
                 self.history.remove(&deleted.address);
                 for number in &deleted.mailbox {
                     let queued = self.mailboxes.remove(&(deleted.address.clone(), *number));
@@ -121,6 +124,7 @@ impl Disk {
             }
         }
         self.timers(&turn.timers_cleared, &turn.timers_set);
+        self.tasks(&turn.tasks_cleared, &turn.tasks_set);
         let id = entry.cause.id();
         self.decide(id, entry.at, turn.outcome_until);
         if let Some(until) = turn.outcome_until {
@@ -167,13 +171,30 @@ impl Disk {
         }
     }
 
+    fn tasks(&mut self, cleared: &[TaskKey], set: &[TaskKey]) {
+        for key in cleared {
+            assert!(self.tasks.remove(key), "{key:?} is cleared and was not set");
+        }
+        for key in set {
+            assert!(self.tasks.insert(key.clone()), "{key:?} is set twice");
+        }
+    }
+
+    /// Tasks of a queue that are ready, the oldest first.
+    pub(crate) fn ready_tasks(&self, queue: &str) -> Vec<TaskKey> {
+        let ready = |key: &&TaskKey| &*key.queue == queue && key.standing == TaskStanding::Ready;
+        self.tasks.iter().filter(ready).cloned().collect()
+    }
+
     /// What must hold between the tables after every commit.
     pub(crate) fn check(&self) {
-        let mut timers = BTreeSet::new();
+        let (mut timers, mut tasks) = (BTreeSet::new(), BTreeSet::new());
         for (address, row) in &self.instances {
             assert_eq!(self.mailbox(address).count(), row.mailbox_len as usize, "events of {address}");
             let key = |due, generation| TimerKey { due, address: address.clone(), generation };
             timers.extend(row.timers.iter().map(|timer| key(timer.due, Some(timer.generation))));
+            timers.extend(row.tasks.iter().filter_map(|task| task.timer(address)));
+            tasks.extend(row.task_keys());
             timers.extend(row.retry.iter().map(|retry| key(retry.due, None)));
             if matches!(row.status, Status::Parked(_) | Status::Paused(_)) {
                 assert_eq!(row.retry, None, "{address} is parked and tries again");
@@ -190,6 +211,7 @@ impl Disk {
         self.check_links();
         self.check_seats();
         assert_eq!(self.timers, timers, "the table of timers is that of the rows");
+        assert_eq!(self.tasks, tasks, "the table of tasks is that of the rows");
         for (address, _) in self.mailboxes.keys() {
             assert!(self.instances.contains_key(address), "a mailbox of nobody: {address}");
         }

@@ -20,6 +20,8 @@ mod spaces;
 mod supervision;
 mod supervision_model;
 mod supervisors;
+mod tasks;
+mod tasks_model;
 mod timers;
 mod turns;
 mod vocabulary;

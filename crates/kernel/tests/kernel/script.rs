@@ -9,7 +9,7 @@
 
 use everstate_kernel::{
     Address, Behaviour, Child, Description, Effect, Event, Fault, FaultCode, Handled, Json, Labels, Next,
-    Orphan, RestartFrom, Span, State, Time, Turn, Waiting,
+    Orphan, RestartFrom, Retry, Span, State, TaskPolicy, Time, Turn, Waiting,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +25,11 @@ pub(crate) enum Step {
     Later(String, String, u64, String, Vec<Step>),
     /// `cancel NAME`
     Cancel(String),
+    /// `task NAME QUEUE ATTEMPTS TIMEOUT DEADLINE HEARTBEAT`: `-` for none; from 100 to 150 ms between attempts. The
+    /// input is the name.
+    Task(Vec<String>),
+    /// `cancel-task NAME`
+    CancelTask(String),
     /// `reply JSON`, without spaces.
     Reply(String),
     /// `log WORD`
@@ -107,6 +112,8 @@ fn step(word: &str, words: &mut Words<'_>) -> Step {
         "timer" => Step::Timer(next(), next().parse().unwrap(), next(), block(words)),
         "later" => Step::Later(next(), next(), next().parse().unwrap(), next(), block(words)),
         "cancel" => Step::Cancel(next()),
+        "task" => Step::Task((0..6).map(|_| next()).collect()),
+        "cancel-task" => Step::CancelTask(next()),
         "reply" => Step::Reply(next()),
         "log" => Step::Log(next()),
         "seed" => Step::Seed,
@@ -159,6 +166,8 @@ impl fmt::Display for Step {
                 write!(f, "later {to} {name} {delay} {event} {{ {} }}", text(then))
             }
             Step::Cancel(name) => write!(f, "cancel {name}"),
+            Step::Task(words) => write!(f, "task {}", words.join(" ")),
+            Step::CancelTask(name) => write!(f, "cancel-task {name}"),
             Step::Reply(json) => write!(f, "reply {json}"),
             Step::Log(word) => write!(f, "log {word}"),
             Step::Seed => f.write_str("seed"),
@@ -236,6 +245,8 @@ impl Scripted {
                     turn.effects.push(timer(&name, delay, Some(&to), &event, &then));
                 }
                 Step::Cancel(name) => turn.effects.push(Effect::CancelTimer(Arc::from(name))),
+                Step::Task(words) => turn.effects.push(task(&words)),
+                Step::CancelTask(name) => turn.effects.push(Effect::CancelTask(Arc::from(name))),
                 Step::Reply(json) => turn.effects.push(Effect::Reply(Json::parse(&json).unwrap())),
                 Step::Log(word) => turn.effects.push(Effect::Log(word)),
                 Step::Seed => turn.effects.push(Effect::Log(format!("{} at {}", turn.seed, turn.now))),
@@ -304,6 +315,26 @@ fn link(step: Step) -> Effect {
         Step::Monitor(address) => Effect::Monitor(parsed(&address)),
         Step::Demonitor(address) => Effect::Demonitor(parsed(&address)),
         other => panic!("{other} is not about links"),
+    }
+}
+
+fn task(words: &[String]) -> Effect {
+    let span = |text: &str| (text != "-").then(|| Span(text.parse().expect("scripts give milliseconds")));
+    let retry = Retry {
+        attempts: words[2].parse().expect("scripts count attempts"),
+        backoff: Span(100),
+        backoff_max: Span(150),
+    };
+    Effect::Task {
+        name: Arc::from(&*words[0]),
+        queue: Arc::from(&*words[1]),
+        input: Json::trusted(format!("{:?}", words[0])),
+        policy: TaskPolicy {
+            retry,
+            timeout: span(&words[3]).expect("an attempt has a timeout"),
+            deadline: span(&words[4]),
+            heartbeat: span(&words[5]),
+        },
     }
 }
 

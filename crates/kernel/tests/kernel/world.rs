@@ -5,8 +5,8 @@ use crate::disk::Disk;
 use crate::script::{Scripted, data, program};
 use everstate_kernel::{
     Address, Answer, Cause, Create, DeadlineReason, Definition, DefinitionId, Durability, Event, EventId,
-    Input, Json, Node, Out, Outcome, Park, Policy, Record, Release, Remedy, Repaired, RestartFrom, Retry,
-    Sender, Span, Status, Ticket, Time,
+    Input, Json, Lease, Leased, Node, Out, Outcome, Park, Policy, Record, Refusal, Release, Remedy, Repaired,
+    Report, RestartFrom, Retry, Sender, Span, Status, Ticket, Time,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -47,6 +47,8 @@ pub(crate) struct World {
     pub(crate) answers: BTreeMap<Ticket, Answer>,
     pub(crate) durabilities: Vec<Durability>,
     pub(crate) transcript: Vec<String>,
+    /// The last task that each worker got.
+    pub(crate) leases: BTreeMap<String, Leased>,
     pub(crate) weather: Weather,
     out: Out,
     steps: usize,
@@ -67,6 +69,7 @@ impl World {
             answers: BTreeMap::new(),
             durabilities: Vec::new(),
             transcript: Vec::new(),
+            leases: BTreeMap::new(),
             weather: FAIR,
             out: Out::default(),
             steps: 0,
@@ -146,6 +149,26 @@ impl World {
     pub(crate) fn restart(&mut self, of: &str, from: RestartFrom) {
         let ticket = self.ticket(&format!("restart {of}"));
         self.feed(Input::Restart { ticket, address: address(of), from });
+    }
+
+    /// Lets a worker take tasks from a queue.
+    pub(crate) fn lease(&mut self, worker: &str, queue: &str, max: usize) -> Ticket {
+        let ticket = self.ticket(worker);
+        let candidates = self.disk.ready_tasks(queue);
+        self.feed(Input::Lease { ticket, worker: Arc::from(worker), max, candidates });
+        ticket
+    }
+
+    /// Lets a worker report the last task that it got.
+    pub(crate) fn report(&mut self, worker: &str, report: Report) {
+        let lease = self.leases[worker].lease.clone();
+        self.report_lease(worker, lease, report);
+    }
+
+    pub(crate) fn report_lease(&mut self, worker: &str, lease: Lease, report: Report) -> Ticket {
+        let ticket = self.ticket(worker);
+        self.feed(Input::Report { ticket, lease, report });
+        ticket
     }
 
     /// Retries or discards all dead letters, those that come back meanwhile left alone.
@@ -313,6 +336,24 @@ impl World {
                             Some(format!("{name}: put{}", if *fresh { "" } else { " before" }))
                         }
                         Answer::Gone => Some(format!("{name}: gone")),
+                        Answer::Leased(all) if all.is_empty() => Some(format!("{name} gets nothing")),
+                        Answer::Leased(all) => {
+                            for leased in all {
+                                let Leased { lease, name: task, attempt, until, .. } = leased;
+                                let until =
+                                    if *until == Time::END { "ever".into() } else { until.0.to_string() };
+                                self.transcript.push(format!(
+                                    "{name} gets {task} of {}, attempt {attempt}, until {until}",
+                                    lease.address
+                                ));
+                                self.leases.insert(name.clone(), leased.clone());
+                            }
+                            None
+                        }
+                        Answer::Noted { until } => Some(format!("{name}: noted until {}", until.0)),
+                        Answer::Refused(Refusal::LeaseOver { why, .. }) => {
+                            Some(format!("{name}: over: {why}"))
+                        }
                         Answer::Refused(refusal) => Some(format!("{name}: refused: {refusal}")),
                     };
                     self.transcript.extend(line);
@@ -400,6 +441,8 @@ pub(crate) fn definition(kind: &str, version: &str) -> Arc<Definition> {
 /// pause ADDRESS | go-on ADDRESS | retry ADDRESS | become ADDRESS [@VERSION] MODE
 /// delete ADDRESS | letters retry | letters discard
 /// define KIND VERSION SOURCE
+/// lease WORKER QUEUE [MAX]
+/// done WORKER {PROGRAM} | fail WORKER CODE | fail-for-good WORKER CODE | beat WORKER [PROGRESS] | return WORKER
 /// advance MS       time passes, timers on time
 /// sleep MS         time passes and nothing happens
 /// crash
@@ -420,6 +463,11 @@ pub(crate) fn check(story: &str, expected: &str) {
         let world = play(story, weather);
         assert_eq!(world.transcript.join("\n"), clean(expected), "in {name} weather");
     }
+}
+
+/// What a worker says of an attempt that has failed.
+pub(crate) fn failed(code: &str, retryable: bool) -> Report {
+    Report::Failed { code: code.to_owned(), message: format!("it says {code}"), retryable }
 }
 
 /// Plays a story.
@@ -467,6 +515,17 @@ pub(crate) fn play(story: &str, weather: Weather) -> World {
             ["letters", "retry"] => world.take_letters(true),
             ["letters", "discard"] => world.take_letters(false),
             ["define", kind, version, source] => world.define(kind, version, source),
+            ["lease", worker, queue] => drop(world.lease(worker, queue, 1)),
+            ["lease", worker, queue, max] => drop(world.lease(worker, queue, max.parse().unwrap())),
+            ["done", worker] => world.report(worker, Report::Done(data(&program(script)))),
+            ["fail", worker, word] => world.report(worker, failed(word, true)),
+            ["fail-for-good", worker, word] => world.report(worker, failed(word, false)),
+            ["beat", worker] => world.report(worker, Report::Beat { progress: None }),
+            ["beat", worker, word] => {
+                let progress = Some(Json::trusted(format!("{word:?}")));
+                world.report(worker, Report::Beat { progress });
+            }
+            ["return", worker] => world.report(worker, Report::Return),
             ["advance", ms] => world.advance(ms.parse().unwrap()),
             ["sleep", ms] => {
                 world.now = world.now + Span(ms.parse().unwrap());

@@ -4,8 +4,8 @@ use super::{json_out, time_out};
 use crate::failure::{fault_code, rejection_code};
 use everstate_api::v1;
 use everstate_kernel::{
-    Address, Cause, Child, DeadLetter, Definition, Event, HistoryEntry, Instance, Json, Kept, Labels,
-    Outcome, Rejection, RestartFrom, Sender, Status, Timer,
+    Address, Cause, Child, DeadLetter, Definition, Event, HistoryEntry, Instance, Json, Kept, Labels, Lease,
+    Outcome, Rejection, RestartFrom, Sender, Stage, Status, Task, Timer,
 };
 use v1::outcome::Code;
 
@@ -86,6 +86,7 @@ pub(crate) fn instance(row: &Instance, definition: Option<&Definition>) -> v1::I
             .map(|parent| parent.address.to_string())
             .unwrap_or_default(),
         children: row.links.iter().flat_map(|links| &links.children).map(child).collect(),
+        tasks: row.tasks.iter().map(|one| task(&row.address, one, false)).collect(),
         ..Default::default()
     }
 }
@@ -130,6 +131,45 @@ fn timer(timer: &Timer) -> v1::Timer {
         due_time: Some(time_out(timer.due)).into(),
         event: timer.event.to_string(),
         to: timer.to.as_ref().map(ToString::to_string).unwrap_or_default(),
+        ..Default::default()
+    }
+}
+
+/// A task of an instance.
+pub(crate) fn task(address: &Address, task: &Task, with_input: bool) -> v1::Task {
+    use v1::task::State;
+    let lease = Lease { address: address.clone(), number: task.number, lease: task.leases };
+    let (state, since, worker) = match &task.stage {
+        Stage::Ready { since } => (State::Ready, Some(*since), ""),
+        Stage::Leased { worker, since, .. } => (State::Leased, Some(*since), &**worker),
+        Stage::Waiting { until } => (State::Waiting, Some(*until), ""),
+        Stage::Ended => (State::Ended, None, ""),
+    };
+    v1::Task {
+        address: address.to_string(),
+        name: task.name.to_string(),
+        key: lease.task(),
+        queue: task.queue.to_string(),
+        state: state.into(),
+        since_time: since.map(time_out).into(),
+        due_time: task.due().map(time_out).into(),
+        asked_time: Some(time_out(task.asked_at)).into(),
+        attempts: task.attempts,
+        attempts_max: task.policy.retry.attempts,
+        worker: worker.to_string(),
+        failure: task.failure.as_ref().map(task_failure).into(),
+        progress: present(&task.progress),
+        input: if with_input { Some(json_out(&task.input)).into() } else { None.into() },
+        ..Default::default()
+    }
+}
+
+fn task_failure(failure: &everstate_kernel::Failure) -> v1::TaskFailure {
+    v1::TaskFailure {
+        reason: failure.reason.word().to_string(),
+        code: failure.code.clone(),
+        message: failure.message.clone(),
+        time: Some(time_out(failure.at)).into(),
         ..Default::default()
     }
 }

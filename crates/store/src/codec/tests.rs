@@ -8,9 +8,9 @@ use crate::export::store_row;
 use crate::world::labels;
 use everstate_kernel::space::{Act, Endpoint, EndpointName, Interest, Part, Pattern, Reason, Role};
 use everstate_kernel::{
-    Acting, Cause, Child, DefinitionId, Errand, Event, Fault, FaultCode, Held, Json, Kept, Links, News,
-    Orphan, Outcome, Parent, Parked, Pending, Rejection, RestartFrom, Restarting, Seat, Sender, Spawning,
-    Status, Timer, Watch,
+    Acting, Cause, Child, DefinitionId, Errand, Event, Failure, FailureReason, Fault, FaultCode, Held, Json,
+    Kept, Links, News, Orphan, Outcome, Parent, Parked, Pending, Rejection, RestartFrom, Restarting, Retry,
+    Seat, Sender, Span, Spawning, Stage, Status, Task, TaskPolicy, TaskStanding, Timer, Watch,
 };
 use std::sync::Arc;
 
@@ -55,9 +55,53 @@ fn instance() -> Instance {
             event: Arc::from("expire"),
             data: Json::NULL,
         }],
+        tasks: stages().into_iter().map(task).collect(),
         retry: Some(Pending { number: 4, attempts: 2, due: Time(5), fault: fault() }),
         links: Some(Box::new(links())),
     }
+}
+
+/// Every stage of a task.
+fn stages() -> Vec<Stage> {
+    vec![
+        Stage::Ready { since: Time(1) },
+        Stage::Leased { worker: Arc::from("host-1:7"), since: Time(2), heard: Time(3) },
+        Stage::Waiting { until: Time(4) },
+        Stage::Ended,
+    ]
+}
+
+fn task(stage: Stage) -> Task {
+    let retry = Retry { attempts: 3, backoff: Span(100), backoff_max: Span(200) };
+    Task {
+        name: Arc::from("pay"),
+        number: Serial(9),
+        queue: Arc::from("charge-card"),
+        input: Json::parse("{\"amount\":42}").expect("json"),
+        policy: TaskPolicy {
+            retry,
+            timeout: Span(1000),
+            deadline: Some(Span(9000)),
+            heartbeat: Some(Span(300)),
+        },
+        asked_at: Time(1),
+        attempts: 2,
+        leases: 3,
+        stage,
+        failure: Some(Failure {
+            lease: 2,
+            reason: FailureReason::Heartbeat,
+            code: "busy".into(),
+            message: "nothing was heard".into(),
+            at: Time(2),
+        }),
+        progress: Json::parse("7").expect("json"),
+    }
+}
+
+fn task_key(standing: TaskStanding) -> TaskKey {
+    let (queue, address) = (Arc::from("charge-card"), address("tenant-a:orders/42"));
+    TaskKey { queue, standing, since: Time(1), number: Serial(9), address }
 }
 
 fn links() -> Links {
@@ -209,6 +253,8 @@ fn records() -> Vec<(&'static str, Record)> {
         fingerprint: u64::MAX,
         timers_cleared: vec![TimerKey { generation: None, ..timer() }],
         timers_set: vec![timer()],
+        tasks_cleared: vec![task_key(TaskStanding::Ready)],
+        tasks_set: vec![task_key(TaskStanding::Leased), task_key(TaskStanding::Waiting)],
     };
     let queued = Queued {
         address: address("orders/1"),
@@ -226,13 +272,16 @@ fn records() -> Vec<(&'static str, Record)> {
         errand: Errand::Answer(Serial(4)),
     };
     let failed = Outcome::Failed { fault: fault(), attempts: 3 };
-    let row = RowRecord { instance: instance(), timers_cleared: vec![], timers_set: vec![timer()] };
+    let (timers_cleared, tasks_cleared) = (vec![], vec![task_key(TaskStanding::Leased)]);
+    let (timers_set, tasks_set) = (vec![timer()], vec![task_key(TaskStanding::Ready)]);
+    let row = RowRecord { instance: instance(), timers_cleared, timers_set, tasks_cleared, tasks_set };
     let deleted = DeletedRecord {
         address: address("orders/1"),
         incarnation: 1,
         turns: 5,
         before: instance().index_keys(),
         timers_cleared: vec![timer()],
+        tasks_cleared: vec![task_key(TaskStanding::Waiting)],
         mailbox: vec![3, 4],
     };
     let [endpoint, inhabitant, gone] = seats();
@@ -281,6 +330,7 @@ fn written() -> Vec<(String, Vec<u8>)> {
     lines.push(("record imported".into(), bytes));
     lines.push(("row outcome".into(), outcome_row(&outcome())));
     lines.push(("row timer".into(), row(&timer())));
+    lines.push(("row task".into(), row(&task_key(TaskStanding::Waiting))));
     lines.push(("row run".into(), row(&vec![1u64, 300, 70_000])));
     lines.push(("row counters".into(), row(&counters())));
     lines.push(("row errands".into(), row(&errands())));
@@ -330,6 +380,7 @@ fn format_1_opens_for_ever() {
     assert_eq!(read_outcome(find("row outcome")).expect("it is read"), outcome());
     assert_eq!(outcome_until(find("row outcome")), Some(Time(4)));
     assert_eq!(read_row::<TimerKey>(find("row timer")).expect("it is read"), timer());
+    assert_eq!(read_row::<TaskKey>(find("row task")).expect("it is read"), task_key(TaskStanding::Waiting));
     assert_eq!(read_row::<Vec<u64>>(find("row run")).expect("it is read"), [1, 300, 70_000]);
     assert_eq!(read_row::<crate::layers::Counters>(find("row counters")).expect("it is read"), counters());
     assert_eq!(read_row::<Vec<Errand>>(find("row errands")).expect("it is read"), errands());

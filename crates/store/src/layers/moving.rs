@@ -36,7 +36,7 @@ impl Generation {
         self.plain(keys::MAILBOXES, keys::TIMERS, write)?;
         self.index_rows(write)?;
         self.plain(keys::OUTBOX, keys::DEAD_LETTERS, write)?;
-        self.plain(keys::SEATS, keys::SEATS, write)
+        self.plain(keys::SEATS, keys::TASKS, write)
     }
 
     /// The rows of the tables from one to another as they are.

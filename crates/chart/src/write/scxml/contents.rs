@@ -299,6 +299,11 @@ impl Writer<'_, '_> {
         let chart = self.chart;
         let place = self.place(at);
         for invoke in &chart.state(at).invokes {
+            if let Source::Task(_) = &invoke.source {
+                let what = format!("left out: a task ({})", invoke.id.as_deref().unwrap_or("without id"));
+                lose(self.losses, &place, &what);
+                continue;
+            }
             let mut attributes = String::new();
             if let Some(kind) = &invoke.kind {
                 attributes.push_str(&self.text("type", "typeexpr", kind));
@@ -319,7 +324,7 @@ impl Writer<'_, '_> {
             self.open("invoke", &attributes);
             self.payload(&invoke.payload);
             match &invoke.source {
-                Source::Definition(_) => {}
+                Source::Definition(_) | Source::Task(_) => {}
                 Source::Inline(number) => {
                     self.open("content", "");
                     machine(&chart.inline[usize::from(*number)], "", self.depth, self.losses, self.out);
