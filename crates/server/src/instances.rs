@@ -266,6 +266,7 @@ fn retrying(retry: &everstate_kernel::Pending, mailbox: &[Queued]) -> Retry {
 /// |--------|-------|-----------------------------------------------------------------------------------|---------|
 /// | ended  |       |                                                                           | done     |
 /// | parked |       |                                                                           | parked   |
+/// | paused |       |                                                                           | paused   |
 /// | active | yes   |                                                                           | retrying |
 /// | active | no    | any of them                                                               | waiting  |
 /// | active | no    | none                                                                      | stuck    |
@@ -282,6 +283,8 @@ fn verdict(row: &Instance, mailbox: &[Queued], waiting: &Waiting) -> Verdict {
         Verdict::Done
     } else if matches!(row.status, Status::Parked(_)) {
         Verdict::Parked
+    } else if matches!(row.status, Status::Paused(_)) {
+        Verdict::Paused
     } else if row.retry.is_some() {
         Verdict::Retrying
     } else if on_its_way || accepts || hope || own {
@@ -334,7 +337,17 @@ fn summary(verdict: Verdict, row: &Instance, mailbox: &[Queued], waiting: &Waiti
                 Status::Parked(parked) => format!("{} faulted: {}", parked.event, parked.fault.message),
                 _ => "a fault".into(),
             };
-            format!("{} takes no events since {fault}. Restart it, or delete it", row.address)
+            format!(
+                "{} takes no events since {fault}. Retry the event, resume without it, or restart it",
+                row.address
+            )
+        }
+        Verdict::Paused => {
+            let reason = match &row.status {
+                Status::Paused(reason) if !reason.is_empty() => format!(" ({reason})"),
+                _ => String::new(),
+            };
+            format!("{} is paused in {states}{reason} and takes no events. Resume it", row.address)
         }
         Verdict::Retrying => {
             let (attempts, fault) =
