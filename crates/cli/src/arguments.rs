@@ -164,6 +164,8 @@ pub(crate) enum Command {
     Restart(commands::restart::Restart),
     Tree(commands::tree::Tree),
     Restarts(commands::restarts::Restarts),
+    Present(commands::present::Present),
+    Routes(commands::routes::Routes),
     DeadLetters(commands::dead_letters::DeadLetters),
     Load(commands::load::Load),
     Export(commands::export::Export),

@@ -18,6 +18,7 @@ mod reference;
 mod render;
 mod sarif;
 mod simulation;
+mod space;
 mod table;
 
 use arguments::Arguments;

@@ -260,26 +260,28 @@ fn retrying(retry: &everstate_kernel::Pending, mailbox: &[Queued]) -> Retry {
 
 /// What is to be said of an instance.
 ///
-/// | status | retry | accepts, a guard that may open, a timer, an event behind another, a child | verdict  |
-/// |--------|-------|---------------------------------------------------------------------------|----------|
-/// | ended  |       |                                                                           | done     |
-/// | parked |       |                                                                           | parked   |
-/// | active | yes   |                                                                           | retrying |
-/// | active | no    | any of them                                                               | waiting  |
-/// | active | no    | none                                                                      | stuck    |
+/// | status | retry | accepts, a guard that may open, a timer, an event behind another, others it is told of | verdict  |
+/// |--------|-------|------------------------------------------------------------------------------------------|----------|
+/// | ended  |       |                                                                                          | done     |
+/// | parked |       |                                                                                          | parked   |
+/// | active | yes   |                                                                                          | retrying |
+/// | active | no    | any of them                                                                              | waiting  |
+/// | active | no    | none                                                                                     | stuck    |
 ///
 /// A deferred event waits for the active states to change, so it frees nothing by itself.
 fn verdict(row: &Instance, mailbox: &[Queued], waiting: &Waiting) -> Verdict {
     let on_its_way = mailbox.iter().any(|queued| !queued.deferred);
     let hope = waiting.guarded.iter().any(|(_, guard)| may_open(guard));
-    let children = row.links.as_ref().is_some_and(|links| !links.children.is_empty());
+    let told = row.links.as_ref().is_some_and(|links| {
+        !(links.children.is_empty() && links.watched.is_empty() && links.held.is_empty())
+    });
     if row.status.is_ended() {
         Verdict::Done
     } else if matches!(row.status, Status::Parked(_)) {
         Verdict::Parked
     } else if row.retry.is_some() {
         Verdict::Retrying
-    } else if on_its_way || !waiting.accepts.is_empty() || hope || !row.timers.is_empty() || children {
+    } else if on_its_way || !waiting.accepts.is_empty() || hope || !row.timers.is_empty() || told {
         Verdict::Waiting
     } else {
         Verdict::Stuck
@@ -335,6 +337,13 @@ fn summary(verdict: Verdict, row: &Instance, mailbox: &[Queued], waiting: &Waiti
             if let Some(links) = row.links.as_ref().filter(|links| !links.children.is_empty()) {
                 let names: Vec<&str> = links.children.iter().map(|child| &*child.name).collect();
                 hopes.push(format!("word of its children {}", names.join(", ")));
+            }
+            let others = row.links.as_ref().map(|links| (&links.watched, &links.held));
+            if others.is_some_and(|(watched, _)| !watched.is_empty()) {
+                hopes.push("word of those that it watches".into());
+            }
+            if others.is_some_and(|(_, held)| !held.is_empty()) {
+                hopes.push("word of those that come and go in the spaces where it takes part".into());
             }
             if hopes.is_empty() {
                 hopes.push("its mailbox".into());

@@ -19,11 +19,13 @@ pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod outcome;
+pub(crate) mod present;
 pub(crate) mod put;
 pub(crate) mod reference;
 pub(crate) mod replay;
 pub(crate) mod restart;
 pub(crate) mod restarts;
+pub(crate) mod routes;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod simulate;
@@ -77,6 +79,8 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         Command::Restart(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Tree(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Restarts(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Present(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Routes(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::DeadLetters(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Load(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Export(command) => runtime()?.block_on(command.run(&shared, output)),
