@@ -78,7 +78,7 @@ definitions:
       away:
         endpoints: {me: {pattern: 'at/far', role: publisher, value: context.n}}
         entry: {assert: {name: me, value: 'context.n + 1'}}
-        always: {guard: 'present(\'at/*\')', target: done}
+        always: {guard: 'present(\"at/*\")', target: done}
         on: {back: awake, end: done}
       done: {type: final}
   - name: neighbour
