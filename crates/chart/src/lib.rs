@@ -55,6 +55,8 @@ pub fn span_text(milliseconds: u64) -> String {
 }
 
 #[cfg(test)]
+mod endpoint_tests;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod property_tests;

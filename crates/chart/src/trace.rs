@@ -199,6 +199,16 @@ impl Machine {
         self.node.next_deadline().map(|deadline| deadline.at)
     }
 
+    #[cfg(test)]
+    pub(crate) fn instance(&self) -> Option<&Instance> {
+        self.instance.as_ref()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn chart(&self) -> &Chart {
+        &self.chart
+    }
+
     /// Its active states as people see them; where it ended, once it has halted.
     pub fn labels(&self) -> Vec<String> {
         self.instance.iter().flat_map(|one| one.labels.iter().map(ToString::to_string)).collect()

@@ -172,6 +172,8 @@ pub(crate) enum Command {
     Migrate(commands::migrate::Migrate),
     Tree(commands::tree::Tree),
     Restarts(commands::restarts::Restarts),
+    Present(commands::present::Present),
+    Routes(commands::routes::Routes),
     DeadLetters(commands::dead_letters::DeadLetters),
     Load(commands::load::Load),
     Export(commands::export::Export),

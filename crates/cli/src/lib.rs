@@ -19,6 +19,7 @@ mod reference;
 mod render;
 mod sarif;
 mod simulation;
+mod space;
 mod table;
 
 use arguments::Arguments;

@@ -262,23 +262,25 @@ fn retrying(retry: &everstate_kernel::Pending, mailbox: &[Queued]) -> Retry {
 
 /// What is to be said of an instance.
 ///
-/// | status | retry | accepts, a guard that may open, a timer, a task, an event behind another, a child | verdict |
-/// |--------|-------|-----------------------------------------------------------------------------------|---------|
-/// | ended  |       |                                                                           | done     |
-/// | parked |       |                                                                           | parked   |
-/// | paused |       |                                                                           | paused   |
-/// | active | yes   |                                                                           | retrying |
-/// | active | no    | any of them                                                               | waiting  |
-/// | active | no    | none                                                                      | stuck    |
+/// | status | retry | accepts, a guard that may open, a timer, a task, an event behind another, others it is told of | verdict  |
+/// |--------|-------|--------------------------------------------------------------------------------------------------|----------|
+/// | ended  |       |                                                                                                  | done     |
+/// | parked |       |                                                                                                  | parked   |
+/// | paused |       |                                                                                                  | paused   |
+/// | active | yes   |                                                                                                  | retrying |
+/// | active | no    | any of them                                                                                      | waiting  |
+/// | active | no    | none                                                                                             | stuck    |
 ///
 /// A deferred event waits for the active states to change, so it frees nothing by itself.
 fn verdict(row: &Instance, mailbox: &[Queued], waiting: &Waiting) -> Verdict {
     let on_its_way = mailbox.iter().any(|queued| !queued.deferred);
     let hope = waiting.guarded.iter().any(|(_, guard)| may_open(guard));
-    let children = row.links.as_ref().is_some_and(|links| !links.children.is_empty());
+    let told = row.links.as_ref().is_some_and(|links| {
+        !(links.children.is_empty() && links.watched.is_empty() && links.held.is_empty())
+    });
     // Only the kernel tells of tasks, and only of those that are open.
     let accepts = waiting.accepts.iter().any(|name| !is_of_task(name));
-    let own = !row.timers.is_empty() || !row.tasks.is_empty() || children;
+    let own = !row.timers.is_empty() || !row.tasks.is_empty() || told;
     if row.status.is_ended() {
         Verdict::Done
     } else if matches!(row.status, Status::Parked(_)) {
@@ -383,6 +385,13 @@ fn summary(verdict: Verdict, row: &Instance, mailbox: &[Queued], waiting: &Waiti
             if let Some(links) = row.links.as_ref().filter(|links| !links.children.is_empty()) {
                 let names: Vec<&str> = links.children.iter().map(|child| &*child.name).collect();
                 hopes.push(format!("word of its children {}", names.join(", ")));
+            }
+            let others = row.links.as_ref().map(|links| (&links.watched, &links.held));
+            if others.is_some_and(|(watched, _)| !watched.is_empty()) {
+                hopes.push("word of those that it watches".into());
+            }
+            if others.is_some_and(|(_, held)| !held.is_empty()) {
+                hopes.push("word of those that come and go in the spaces where it takes part".into());
             }
             if hopes.is_empty() {
                 hopes.push("its mailbox".into());

@@ -251,6 +251,13 @@ pub(crate) fn definition_of<'a>(
     }
 }
 
+/// Does it hold endpoints, have children or watch others? What it is told of them may move it.
+pub(crate) fn is_told_of_others(kept: &Kept) -> bool {
+    let told =
+        |links: &Links| !(links.held.is_empty() && links.children.is_empty() && links.watched.is_empty());
+    kept.row.links.as_deref().is_some_and(told)
+}
+
 /// Can nothing move it any more, though it has not ended?
 pub(crate) fn is_stuck(
     definitions: &[(Arc<Definition>, Arc<str>)],
@@ -258,11 +265,7 @@ pub(crate) fn is_stuck(
     address: &Address,
 ) -> bool {
     let Some(kept) = &entry.kept else { return false };
-    // Whoever is told of others may be moved by that.
-    let told =
-        |links: &Links| !(links.held.is_empty() && links.children.is_empty() && links.watched.is_empty());
-    let is_told = kept.row.links.as_deref().is_some_and(told);
-    if entry.timers > 0 || is_told || !matches!(kept.row.status, Status::Active) {
+    if entry.timers > 0 || is_told_of_others(kept) || !matches!(kept.row.status, Status::Active) {
         return false;
     }
     waiting(definitions, kept, address)

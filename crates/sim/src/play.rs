@@ -415,7 +415,8 @@ impl<'a> Play<'a> {
             if told.is_some() && active && nothing_done && !takes && step.sent.is_empty() {
                 wrong.push((MarkKind::Refusal, format!("{to} does not expect to be refused")));
             }
-            let idle = kept.row.timers.is_empty() && kept.row.retry.is_none();
+            let told = crate::kernel_step::is_told_of_others(kept);
+            let idle = kept.row.timers.is_empty() && kept.row.retry.is_none() && !told;
             if active && idle && waiting.accepts.is_empty() && waiting.guarded.is_empty() {
                 wrong.push((MarkKind::Stuck, format!("{to} is stuck")));
             }

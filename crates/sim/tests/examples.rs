@@ -20,3 +20,28 @@ fn checkout() {
     let summary = Cohort { seed: 1, runs: 50, threads: 2 }.run(&system("checkout.system.yaml")).unwrap();
     assert_eq!((summary.runs, summary.failed.len()), (50, 0));
 }
+
+/// Every order in which they come into being and are told of each other, and then some by chance, to their ends.
+#[track_caller]
+fn meets(name: &str, worlds: usize) {
+    let system = system(name);
+    let report = explore(&system);
+    assert_eq!(report.assert().worlds, worlds);
+    let summary = Cohort { seed: 1, runs: 100, threads: 2 }.run(&system).unwrap();
+    assert_eq!((summary.runs, summary.failed.len()), (100, 0));
+}
+
+#[test]
+fn a_dispatcher_waits_for_a_worker_with_the_skill() {
+    meets("dispatch.system.yaml", 8990);
+}
+
+#[test]
+fn rooms_of_a_chat_are_spaces() {
+    meets("chat.system.yaml", 1185);
+}
+
+#[test]
+fn a_listener_spawns_a_handler_for_each_connection() {
+    meets("echo.system.yaml", 1563);
+}

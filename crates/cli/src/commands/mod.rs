@@ -23,12 +23,14 @@ pub(crate) mod load;
 pub(crate) mod migrate;
 pub(crate) mod outcome;
 pub(crate) mod pause;
+pub(crate) mod present;
 pub(crate) mod put;
 pub(crate) mod reference;
 pub(crate) mod rehearse;
 pub(crate) mod replay;
 pub(crate) mod restart;
 pub(crate) mod restarts;
+pub(crate) mod routes;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod set_state;
@@ -91,6 +93,8 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         Command::Migrate(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Tree(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Restarts(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Present(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Routes(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::DeadLetters(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Load(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Export(command) => runtime()?.block_on(command.run(&shared, output)),

@@ -50,6 +50,59 @@ links: [{from: a, to: b}, {from: b, to: '*', reorder: true}]
 faults: {losses: 1, duplicates: 2, clock_steps: 1, clock_step: 4s}
 ";
 
+/// A parent that spawns and stops children and watches one of them, in a space within another, which acts in the outer
+/// one; and one who moves, asserts and leaves.
+const FAMILY: &str = "
+definitions:
+  - name: parent
+    context: {news: [], left: 2}
+    initial: home
+    endpoints: {door: {pattern: door, role: publisher, outer: true}}
+    states:
+      home:
+        entry: [{spawn: {name: a, src: child, id: a}}, {monitor: 'house:child/a'}]
+        on:
+          more: {actions: {spawn: {name: b, src: child, id: b, input: {n: 1}}}}
+          less: {actions: {stop: b}}
+          child.exited.*: {actions: {assign: {news: 'context.news + [event.how]'}}}
+          monitor.exited: {actions: {assign: {left: context.left - 1}}}
+  - name: child
+    context: {n: 0, seen: 0}
+    initial: awake
+    states:
+      awake:
+        endpoints: {me: {pattern: 'at/${instance.id}', role: publisher, value: context.n}}
+        on:
+          go: {target: away, actions: {send: {to: '#_parent', event: bye}}}
+          end: done
+      away:
+        endpoints: {me: {pattern: 'at/far', role: publisher, value: context.n}}
+        entry: {assert: {name: me, value: 'context.n + 1'}}
+        always: {guard: 'present(\"at/*\")', target: done}
+        on: {back: awake, end: done}
+      done: {type: final}
+  - name: neighbour
+    context: {told: []}
+    initial: here
+    states:
+      here:
+        entry: [{join: {name: eye, pattern: at/>, role: subscriber, interest: observer, space: house, mark: true}}]
+        endpoints: {street: {pattern: door, role: subscriber}}
+        on:
+          space.*: {actions: {assign: {told: 'context.told.slice(size(context.told) > 3 ? 1 : 0, size(context.told)) + [_event.name]'}}}
+          look: {actions: {move: {name: eye, pattern: at/far, space: house}}}
+          sleep: {actions: {leave: {name: eye, space: house}}}
+cast: {parent: 'house:parent/p', a: {is: 'house:child/a', start: false}, b: {is: 'house:child/b', start: false}, n: neighbour/n}
+first: [{from: x, to: parent, event: more}, {from: x, to: parent, event: less}]
+environment:
+  - {to: a, event: go}
+  - {to: a, event: back}
+  - {to: a, event: end, times: 1}
+  - {to: b, event: end, times: 1}
+  - {to: n, event: look, times: 1}
+  - {to: n, event: sleep, times: 1}
+";
+
 /// The numbers of a walk (SplitMix64).
 fn next(seed: &mut u64) -> u64 {
     *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -103,6 +156,20 @@ fn exploration_and_a_node_that_runs_through_go_the_same_way() {
     }
     let motley = System::parse(MOTLEY).unwrap();
     (0..200).for_each(|seed| walk(&motley, seed, 120));
+}
+
+/// Machines that meet in spaces, spawn and watch each other.
+#[test]
+fn so_they_do_when_machines_meet() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/systems");
+    let open = |path: &str| std::fs::read_to_string(folder.join(path)).map_err(|error| error.to_string());
+    for name in ["dispatch", "chat", "echo"] {
+        let text = open(&format!("{name}.system.yaml")).unwrap();
+        let system = System::read(name, &text, &open).system.unwrap();
+        (0..50).for_each(|seed| walk(&system, seed, 150));
+    }
+    let family = System::parse(FAMILY).unwrap();
+    (0..100).for_each(|seed| walk(&family, seed, 150));
 }
 
 #[test]

@@ -1,0 +1,53 @@
+//! `routes`: whom a message would reach.
+
+use crate::arguments::Shared;
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use crate::table::Table;
+use crate::{meant, space};
+use clap::Args;
+use serde_json::json;
+
+/// Show who would get a message about a topic, without sending one
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  everstate routes talk/ann --space room-42
+  everstate routes tcp/4000/5999 --feedback")]
+pub(crate) struct Routes {
+    /// The topic; with wildcards, all whose patterns intersect it
+    topic: String,
+    /// The space, by its path; the outermost when not given
+    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
+    space: String,
+    /// A message of feedback, which goes back to publishers
+    #[arg(long)]
+    feedback: bool,
+}
+
+impl Routes {
+    pub(crate) async fn run(self, shared: &Shared, output: &mut Output) -> Result<Exit, Failure> {
+        let (at, topic) = (space::address(&self.space)?, space::pattern(&self.topic)?);
+        let client = meant::prompt_client(shared)?;
+        let role = if self.feedback { "publisher" } else { "subscriber" };
+        let question = json!({ "topic": topic, "role": role });
+        let (rows, all) = space::ask(&client, &at, "takers", question).await?;
+        if output.json() {
+            output.document(&json!({ "takers": rows, "all": all }))?;
+            return Ok(Exit::Fine);
+        }
+        if rows.is_empty() {
+            output.talk(&format!("nobody in {at} would get it"))?;
+            return Ok(Exit::Fine);
+        }
+        let mut table = Table::new(&["ADDRESS", "ENDPOINT", "PATTERN"]);
+        for row in &rows {
+            let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+            table.row(vec![text("address"), text("endpoint"), text("pattern")]);
+        }
+        output.data(&table.render(output.paint()))?;
+        if !all {
+            output.talk("there are more; ask with a narrower topic")?;
+        }
+        Ok(Exit::Fine)
+    }
+}
