@@ -14,6 +14,9 @@ cargo xtask COMMAND
   ci                what has to pass before a change lands: fmt, clippy, tidy, deny, generated files, tests
   statemachine-clients
                     clients of go-statemachine that nobody here wrote, in Python and grpcurl, against a server
+  fleet --minutes N [--from SEED]
+                    the simulated node with seeds that no test has run, on all cores; failures are shrunk and printed
+  mutations         bugs put in on purpose: which seed finds each, by which check, and how soon
   tidy              dependency edges, words that pure crates may not use, sizes, dead links
   generate          writes the generated reference under docs/
   bench [NAME] [--smoke]
@@ -28,6 +31,9 @@ fn main() -> Result<()> {
         Some("test") => test(&rest),
         Some("ci") => ci(),
         Some("statemachine-clients") => statemachine_clients(),
+        Some("fleet") => fleet(&["--release"], &rest),
+        // As the tests run it, since the budget is theirs.
+        Some("mutations") => fleet(&[], &["mutations"]),
         Some("tidy") => tidy::check(),
         Some("generate") => generated::write(),
         Some("bench") => bench(&rest),
@@ -81,6 +87,12 @@ fn deny() -> Result<()> {
         return Ok(());
     }
     cargo(&["deny", "--workspace", "check", "licenses", "bans", "sources"])
+}
+
+/// The simulated node, as a program of its own: xtask itself builds in seconds.
+fn fleet(profile: &[&str], rest: &[&str]) -> Result<()> {
+    let run = ["run", "--locked", "--package", "everstate-sim", "--features", "node", "--example", "fleet"];
+    cargo(&[&run[..], profile, &["--"], rest].concat())
 }
 
 fn bench(rest: &[&str]) -> Result<()> {

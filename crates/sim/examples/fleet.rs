@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Runs that a failure is shrunk by at most.
-const TRIES: usize = 300;
+const TRIES: usize = 120;
 
 fn main() -> ExitCode {
     // What panics in a run is told with its seed.

@@ -8,10 +8,10 @@ use everstate_store::Memory;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-/// What was recorded: inputs with their times, and records.
+/// What was recorded: the batches, each of inputs with their times, and the records of all.
 #[derive(Default)]
 struct Tape {
-    inputs: Vec<(Time, Input)>,
+    batches: Vec<Vec<(Time, Input)>>,
     records: Vec<Record>,
 }
 
@@ -20,7 +20,7 @@ struct Recording(Arc<Mutex<Tape>>);
 impl Recorder for Recording {
     fn committed(&mut self, inputs: Vec<(Time, Input)>, records: &[Record]) {
         let mut tape = self.0.lock().expect("nobody panics with it");
-        tape.inputs.extend(inputs);
+        tape.batches.push(inputs);
         tape.records.extend_from_slice(records);
     }
 
@@ -64,9 +64,7 @@ async fn recorded_inputs_lead_to_the_same_bytes_in_the_simulator() {
     let tape = tape.lock().expect("nobody panics with it");
     assert!(tape.records.len() > 8 * 60, "there is something to compare");
     let mut replay = Replay::new(11);
-    for (now, input) in &tape.inputs {
-        replay.step(*now, input);
-    }
+    tape.batches.iter().for_each(|batch| replay.batch(batch));
     let bytes = |records: &[Record]| postcard::to_allocvec(records).expect("records encode");
     let at = replay.records.iter().zip(&tape.records).position(|(again, first)| again != first);
     assert_eq!(at.map(|at| (&replay.records[at], &tape.records[at])), None);

@@ -6,7 +6,8 @@
 use super::puppet::{PUPPET, Puppet};
 use super::whole::Whole;
 use everstate_kernel::{Create, Definition, DefinitionId, DefinitionRecord, Instance, Policy};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Adds up; while it is closed, what comes waits.
 const TALLY: &str = "
@@ -173,15 +174,26 @@ pub(crate) fn compile(
         let policy = Policy { create: Create::OnDemand, ..Policy::default() };
         return Ok(Arc::new(Definition { id: id.clone(), behaviour: Arc::new(Puppet), policy }));
     }
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(definition) = compiled.get(altered) {
+        return Ok(definition.clone());
+    }
     let (machine, findings) = everstate_chart::machine(&format!("{}.yaml", id.name), altered);
     match machine.filter(|machine| machine.id() == id) {
-        Some(machine) => Ok(Arc::new(machine.to_definition())),
+        Some(machine) => {
+            let definition = Arc::new(machine.to_definition());
+            compiled.insert(altered.to_owned(), definition.clone());
+            Ok(definition)
+        }
         None => {
             let problem = findings.first().map_or("no reason given", |finding| &finding.message);
             Err(format!("definition {id} does not compile: {problem}\n{source}"))
         }
     }
 }
+
+/// Definitions by their texts, which name them. They never change, and runs by the thousand compile the same few.
+static COMPILED: Mutex<BTreeMap<String, Arc<Definition>>> = Mutex::new(BTreeMap::new());
 
 /// The definition of a record.
 pub(crate) fn compile_record(record: &DefinitionRecord) -> Result<Arc<Definition>, String> {

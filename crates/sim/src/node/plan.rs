@@ -79,6 +79,8 @@ pub(crate) enum Befalls {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sizes {
     pub(crate) batch_max: usize,
+    /// Steps that arise from within in one batch.
+    pub(crate) ready_max: usize,
     pub(crate) resident_max: usize,
     pub(crate) refill: usize,
     pub(crate) segment_bytes: u64,
@@ -185,6 +187,7 @@ impl fmt::Display for Plan {
 fn sizes(chance: &mut Chance) -> Sizes {
     Sizes {
         batch_max: *chance.choose(&[1, 2, 5, 16]),
+        ready_max: *chance.choose(&[1, 3, 64]),
         resident_max: *chance.choose(&[0, 1, 4, 1_000]),
         refill: *chance.choose(&[1, 2, 1_000]),
         segment_bytes: *chance.choose(&[4_096, 8_192, 65_536]),

@@ -39,8 +39,15 @@ impl Replay {
         self.node.restore(tables.position, tables.outbox.values().cloned().collect());
     }
 
-    /// The next input.
-    pub fn step(&mut self, now: Time, input: &Input) {
+    /// The next batch: inputs between two commits, with their times.
+    pub fn batch(&mut self, inputs: &[(Time, Input)]) {
+        for (now, input) in inputs {
+            self.step(*now, input);
+        }
+        self.node.settle(0);
+    }
+
+    fn step(&mut self, now: Time, input: &Input) {
         if let Input::Define { definition, source, .. } = input {
             self.definitions.push((definition.clone(), source.clone()));
         }
@@ -50,6 +57,5 @@ impl Replay {
         self.node.step(now, input.clone(), &mut out);
         self.whole.apply(&out.records);
         self.records.extend(out.records);
-        self.node.settle(0);
     }
 }

@@ -19,8 +19,6 @@ use std::path::Path;
 
 /// The seed of the node's own chance.
 const NODE_SEED: u64 = 7;
-/// Steps that arise from within in one batch.
-const READY_MAX: usize = 64;
 
 /// A node that runs.
 struct Running {
@@ -100,7 +98,7 @@ impl<'a> Site<'a> {
         self.inputs.clear();
     }
 
-    /// The process begins again on what the last one left. False when the disk is full or ends once more meanwhile.
+    /// The process begins again on what the last one left. False when the disk does not let it.
     pub(super) fn begin(&mut self) -> Result<bool, Broken> {
         self.clock.restart();
         self.seam.restart();
@@ -108,11 +106,9 @@ impl<'a> Site<'a> {
         let opened = open_fake(self.folder, &self.options, &self.disk);
         let (store, _) = match opened {
             Ok(opened) => opened,
-            Err(StoreError::Full) => return Ok(false),
+            // No space, a sync that failed, or another end meanwhile: whoever starts it tries again.
+            Err(StoreError::Full | StoreError::Io { .. }) => return Ok(false),
             Err(_) if self.disk.is_dead() => return Ok(false),
-            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::StorageFull => {
-                return Ok(false);
-            }
             Err(error) => return Err(format!("after a crash the store does not open: {error}")),
         };
         let mut running = Running { node: Node::new(NODE_SEED), store };
@@ -165,7 +161,7 @@ impl<'a> Site<'a> {
         for input in inputs {
             self.step(now, input)?;
         }
-        for _ in 0..READY_MAX {
+        for _ in 0..self.sizes.ready_max {
             let Some(running) = &mut self.running else { return Ok(()) };
             let deadline = running.node.next_deadline();
             if deadline.is_some_and(|deadline| deadline.reason == DeadlineReason::Refill) {

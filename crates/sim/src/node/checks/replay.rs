@@ -18,9 +18,7 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Result<(), String> {
             replay.restart();
         }
         let before = replay.records.len();
-        for (now, input) in &commit.inputs {
-            replay.step(*now, input);
-        }
+        replay.batch(&commit.inputs);
         let again = &replay.records[before..];
         let bytes = |records: &[everstate_kernel::Record]| {
             postcard::to_allocvec(records).map_err(|problem| problem.to_string())
