@@ -6,14 +6,18 @@
 //!
 //! Its one invariant: nothing leaves before the commit that carries it.
 
+mod callers;
 mod clock;
 mod definitions;
 mod error;
+mod estate;
 mod follow;
 mod handle;
 mod metrics;
 mod native;
 mod shard;
+mod warden;
+mod watch;
 
 pub use clock::{Clock, SystemClock};
 pub use definitions::Definitions;
@@ -22,12 +26,19 @@ pub use follow::{Follower, Interrupted, Turned};
 pub use handle::{Decision, Handle};
 pub use metrics::{Histogram, Metrics};
 
+use callers::Callers;
+use crossbeam_channel::Receiver;
+use estate::{Estate, Owned};
 use everstate_kernel::Definition;
 use everstate_store::{Store, StoreError};
 use follow::Hub;
+use handle::Call;
 use shard::Shard;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
+use warden::{Ends, Warden};
+use watch::Watch;
 
 /// How a node runs. Every field has a default that suits a small machine.
 #[derive(Debug, Clone)]
@@ -47,6 +58,10 @@ pub struct Options {
     pub seed: u64,
     /// Behaviours in Rust that the program brings along. A store that holds others of the kind does not open.
     pub natives: Vec<Arc<Definition>>,
+    /// How long a turn of theirs may take. One that takes longer faults, its thread is left behind, and another one goes
+    /// on. Honest turns take microseconds; at half, a machine that is short of processors faults without being to
+    /// blame, at twice, everybody else waits twice as long for one that never ends.
+    pub turn_deadline: Duration,
 }
 
 impl Default for Options {
@@ -59,6 +74,7 @@ impl Default for Options {
             follow_buffer_max: 1_024,
             seed: 0,
             natives: Vec::new(),
+            turn_deadline: Duration::from_secs(10),
         }
     }
 }
@@ -67,7 +83,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Runtime {
     handle: Handle,
-    shard: Option<JoinHandle<Result<(), StoreError>>>,
+    warden: Option<JoinHandle<Result<(), StoreError>>>,
     hub: Option<JoinHandle<()>>,
 }
 
@@ -83,17 +99,34 @@ impl Runtime {
         options: Options,
         clock: Box<dyn Clock>,
     ) -> Result<Runtime, StartError> {
-        let definitions = Arc::new(Definitions::read(&*store.reader(), &options.natives)?);
+        let watch = Arc::new(Watch::default());
+        let watched = |definition| watch::watched(definition, &watch);
+        let options = Options { natives: options.natives.iter().map(watched).collect(), ..options };
+        let reader = store.reader();
+        let definitions = Arc::new(Definitions::read(&*reader, &options.natives)?);
         let metrics = Arc::new(Metrics::default());
         let (hub, publisher, hub_thread) = Hub::start(options.follow_buffer_max);
-        let (handle, queue) =
-            Handle::new(store.reader(), definitions, metrics, hub, options.queue_events_max);
-        let shard = Shard::new(store, options, clock, handle.shared(), publisher)?;
+        let (handle, queue) = Handle::new(reader, definitions, metrics, hub, options.queue_events_max);
+        let shared = handle.shared();
+        let estate = Estate::new(Owned { store, clock, publisher, callers: Callers::default() });
+        let shard = Shard::new(estate.clone(), options.clone(), shared.clone())?;
+        let ended = start_thread(shard, queue.clone()).map_err(StartError::Thread)?;
+        let failed = shared.clone();
+        let warden = Warden {
+            estate: estate.clone(),
+            watch,
+            deadline: options.turn_deadline.max(Duration::from_millis(1)),
+            failed: Box::new(move |why| failed.fail(why)),
+        };
+        let next = move |owner| {
+            let shard = Shard::take_over(owner, estate.clone(), options.clone(), shared.clone())?;
+            start_thread(shard, queue.clone()).map_err(no_thread)
+        };
         let thread = std::thread::Builder::new()
-            .name("everstate-shard".into())
-            .spawn(move || shard.run(&queue))
+            .name("everstate-warden".into())
+            .spawn(move || warden.guard(ended, next))
             .map_err(StartError::Thread)?;
-        Ok(Runtime { handle, shard: Some(thread), hub: Some(hub_thread) })
+        Ok(Runtime { handle, warden: Some(thread), hub: Some(hub_thread) })
     }
 
     /// What to talk to it through.
@@ -108,10 +141,12 @@ impl Runtime {
 
     fn end(&mut self) -> Result<(), StoreError> {
         self.handle.close();
-        let ended = match self.shard.take().map(JoinHandle::join) {
+        let ended = match self.warden.take().map(JoinHandle::join) {
             None => Ok(()),
             Some(Ok(ended)) => ended,
-            Some(Err(_)) => Err(StoreError::Poisoned("the shard's thread panicked".into())),
+            Some(Err(_)) => {
+                Err(StoreError::Poisoned("the thread that watches over the shard's panicked".into()))
+            }
         };
         if let Some(hub) = self.hub.take() {
             // The hub ends once the shard has dropped its publisher; it cannot fail.
@@ -127,4 +162,21 @@ impl Drop for Runtime {
             tracing::error!(%error, "the store did not close well");
         }
     }
+}
+
+/// Runs a shard on a thread of its own; what it receives is how that ended.
+fn start_thread(shard: Shard, queue: Receiver<Call>) -> std::io::Result<Receiver<Result<(), StoreError>>> {
+    let (ends, ended): (Ends, _) = crossbeam_channel::bounded(1);
+    let run = move || {
+        if let Some(result) = shard.run(&queue) {
+            // Nobody listens when the warden has panicked, and then nobody is to be told.
+            let _ = ends.send(result);
+        }
+    };
+    std::thread::Builder::new().name("everstate-shard".into()).spawn(run)?;
+    Ok(ended)
+}
+
+fn no_thread(source: std::io::Error) -> StoreError {
+    StoreError::Io { action: "starting a thread for the shard".into(), source }
 }
