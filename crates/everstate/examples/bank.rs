@@ -68,8 +68,9 @@ impl Behaviour for Bank {
     fn handle(&mut self, deal: Deal, context: &mut Context<Self>) -> Result<(), String> {
         let teller = Address::<Teller>::inside(&deal.name, "1").map_err(|error| error.to_string())?;
         context.spawn_kind(&deal.name, "space", Some(&deal.name), ());
-        context.monitor(teller.any());
+        // The message creates the teller, so watching comes after it.
         context.send(&teller, Task::Serve(deal.account, deal.amount));
+        context.monitor(teller.any());
         Ok(())
     }
 
