@@ -83,8 +83,9 @@ impl Callers {
         match &taken.call {
             Some(Call::Events { .. }) => taken.answers.push(answer),
             Some(_) => {
-                let reply = taken.call.take().and_then(Call::into_reply);
-                reply.map(|reply| drop(reply.send(Ok(answer))));
+                if let Some(reply) = taken.call.take().and_then(Call::into_reply) {
+                    let _ = reply.send(Ok(answer));
+                }
             }
             None => {}
         }

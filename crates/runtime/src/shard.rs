@@ -291,7 +291,9 @@ impl Shard {
                 let (number, retry) = (*number, matches!(call, Call::RetryDeadLetter { .. }));
                 let Some(letter) = self.letter(number)? else {
                     let unknown = Answer::Refused(Refusal::UnknownDeadLetter(number));
-                    call.into_reply().map(|reply| drop(reply.send(Ok(unknown))));
+                    if let Some(reply) = call.into_reply() {
+                        let _ = reply.send(Ok(unknown));
+                    }
                     return Ok(());
                 };
                 let ticket = self.owned(|owned| {
