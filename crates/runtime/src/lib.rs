@@ -32,12 +32,12 @@ use estate::{Estate, Owned};
 use everstate_kernel::Definition;
 use everstate_store::{Store, StoreError};
 use follow::Hub;
-use handle::Call;
+use handle::{Call, Shared};
 use shard::Shard;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use warden::{Ends, Warden};
+use warden::Warden;
 use watch::Watch;
 
 /// How a node runs. Every field has a default that suits a small machine.
@@ -99,32 +99,18 @@ impl Runtime {
         options: Options,
         clock: Box<dyn Clock>,
     ) -> Result<Runtime, StartError> {
-        let watch = Arc::new(Watch::default());
-        let watched = |definition| watch::watched(definition, &watch);
-        let options = Options { natives: options.natives.iter().map(watched).collect(), ..options };
         let reader = store.reader();
         let definitions = Arc::new(Definitions::read(&*reader, &options.natives)?);
         let metrics = Arc::new(Metrics::default());
         let (hub, publisher, hub_thread) = Hub::start(options.follow_buffer_max);
         let (handle, queue) = Handle::new(reader, definitions, metrics, hub, options.queue_events_max);
-        let shared = handle.shared();
         let estate = Estate::new(Owned { store, clock, publisher, callers: Callers::default() });
-        let shard = Shard::new(estate.clone(), options.clone(), shared.clone())?;
-        let ended = start_thread(shard, queue.clone()).map_err(StartError::Thread)?;
-        let failed = shared.clone();
-        let warden = Warden {
-            estate: estate.clone(),
-            watch,
-            deadline: options.turn_deadline.max(Duration::from_millis(1)),
-            failed: Box::new(move |why| failed.fail(why)),
-        };
-        let next = move |owner| {
-            let shard = Shard::take_over(owner, estate.clone(), options.clone(), shared.clone())?;
-            start_thread(shard, queue.clone()).map_err(no_thread)
-        };
+        let (shared, watch) = (handle.shared(), Arc::default());
+        let crew = Crew { estate, watch, shared, options, queue };
+        let first = start_thread(Shard::new(&crew)?, &crew).map_err(StartError::Thread)?;
         let thread = std::thread::Builder::new()
             .name("everstate-warden".into())
-            .spawn(move || warden.guard(ended, next))
+            .spawn(move || Warden { crew }.guard(first))
             .map_err(StartError::Thread)?;
         Ok(Runtime { handle, warden: Some(thread), hub: Some(hub_thread) })
     }
@@ -164,9 +150,23 @@ impl Drop for Runtime {
     }
 }
 
-/// Runs a shard on a thread of its own; what it receives is how that ended.
-fn start_thread(shard: Shard, queue: Receiver<Call>) -> std::io::Result<Receiver<Result<(), StoreError>>> {
-    let (ends, ended): (Ends, _) = crossbeam_channel::bounded(1);
+/// What the threads of one shard share, and whoever watches over them.
+#[derive(Clone)]
+pub(crate) struct Crew {
+    pub(crate) estate: Estate,
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) options: Options,
+    pub(crate) queue: Receiver<Call>,
+}
+
+/// How a thread of the shard says that it has ended.
+pub(crate) type Ended = Receiver<Result<(), StoreError>>;
+
+/// Runs a shard on a thread of its own.
+pub(crate) fn start_thread(shard: Shard, crew: &Crew) -> std::io::Result<Ended> {
+    let (ends, ended) = crossbeam_channel::bounded(1);
+    let queue = crew.queue.clone();
     let run = move || {
         if let Some(result) = shard.run(&queue) {
             // Nobody listens when the warden has panicked, and then nobody is to be told.
@@ -175,8 +175,4 @@ fn start_thread(shard: Shard, queue: Receiver<Call>) -> std::io::Result<Receiver
     };
     std::thread::Builder::new().name("everstate-shard".into()).spawn(run)?;
     Ok(ended)
-}
-
-fn no_thread(source: std::io::Error) -> StoreError {
-    StoreError::Io { action: "starting a thread for the shard".into(), source }
 }

@@ -1,12 +1,13 @@
 //! The shard's thread: batch, hydrate, step, one commit, release, for ever.
 
-use crate::Options;
 use crate::error::{CallError, StartError};
 use crate::estate::{Ended, Estate, Owned};
 use crate::follow::Turned;
 use crate::handle::{Call, Shared};
 use crate::metrics::bump;
 use crate::native;
+use crate::watch::{Watch, watched};
+use crate::{Crew, Options};
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use everstate_kernel::{
     Answer, DeadlineReason, Durability, Input, Json, Node, Out, Outcome, Record, Refusal, Release, Serial,
@@ -27,6 +28,7 @@ pub(crate) struct Shard {
     reader: Arc<dyn Reader>,
     options: Options,
     shared: Arc<Shared>,
+    watch: Arc<Watch>,
     /// Calls that the thread before has taken and not answered.
     backlog: VecDeque<Call>,
     /// The disk was full a moment ago: nothing from within is tried before this.
@@ -60,30 +62,26 @@ const FULL_PAUSE: Duration = Duration::from_millis(200);
 
 impl Shard {
     /// The first thread of a node.
-    pub(crate) fn new(estate: Estate, options: Options, shared: Arc<Shared>) -> Result<Shard, StartError> {
-        let mut shard = Shard::of(0, estate, options, shared);
+    pub(crate) fn new(crew: &Crew) -> Result<Shard, StartError> {
+        let mut shard = Shard::of(0, crew);
         shard.restore().map_err(store_error)?;
         shard.put_natives()?;
         Ok(shard)
     }
 
     /// The thread that takes over: it goes on from what is committed, with the calls that were taken since.
-    pub(crate) fn take_over(
-        owner: u32,
-        estate: Estate,
-        options: Options,
-        shared: Arc<Shared>,
-    ) -> Result<Shard, StoreError> {
-        let mut shard = Shard::of(owner, estate, options, shared);
+    pub(crate) fn take_over(owner: u32, crew: &Crew) -> Result<Shard, StoreError> {
+        let mut shard = Shard::of(owner, crew);
         let begun = shard.restore().and_then(|()| shard.owned(|owned| owned.callers.take_back()));
         shard.backlog = begun.map_err(store_error)?;
         Ok(shard)
     }
 
-    fn of(owner: u32, estate: Estate, options: Options, shared: Arc<Shared>) -> Shard {
+    fn of(owner: u32, crew: &Crew) -> Shard {
+        let Crew { estate, options, shared, watch, .. } = crew.clone();
         let (node, reader) = (Node::new(options.seed), shared.reader.clone());
         let (backlog, full_until) = (VecDeque::new(), None);
-        Shard { node, estate, owner, reader, options, shared, backlog, full_until }
+        Shard { node, estate, owner, reader, options, shared, watch, backlog, full_until }
     }
 
     /// Works with what outlives this thread, unless it was left behind.
@@ -101,6 +99,10 @@ impl Shard {
         let outbox = self.reader.outbox(None, usize::MAX)?;
         self.node = Node::new(self.options.seed);
         for (definition, record) in self.shared.definitions.all() {
+            let definition = match native::is_native(&record.source) {
+                true => watched(&definition, &self.watch),
+                false => definition,
+            };
             self.node.restore_definition(definition, record.source);
         }
         self.node.restore(last_position, outbox);
@@ -110,18 +112,27 @@ impl Shard {
     /// Puts the behaviours that the program brings along and the store does not hold yet.
     fn put_natives(&mut self) -> Result<(), StartError> {
         let (now, mut out) = (self.now().map_err(store_error)?, Out::default());
-        for definition in self.options.natives.clone() {
-            let (id, source) = (definition.id.clone(), native::source(&definition.id));
+        let natives = self.options.natives.clone();
+        for native in &natives {
+            let (id, source) = (native.id.clone(), native::source(&native.id));
+            let definition = watched(native, &self.watch);
             self.node.step(now, Input::Define { ticket: Ticket(0), definition, source }, &mut out);
             if let Some(Release::Answer(_, Answer::Refused(refusal))) = out.releases.pop() {
                 return Err(StartError::Put { id, problem: refusal.to_string() });
             }
         }
-        if !out.records.is_empty() {
-            let durability = out.durability.unwrap_or(Durability::Power);
-            self.owned(|owned| owned.store.commit(&out.records, durability)).map_err(store_error)??;
-            self.node.settle(self.options.instances_cached_max);
-            self.tell(&mut out.records).map_err(store_error)?;
+        if out.records.is_empty() {
+            return Ok(());
+        }
+        let durability = out.durability.unwrap_or(Durability::Power);
+        self.owned(|owned| owned.store.commit(&out.records, durability)).map_err(store_error)??;
+        self.node.settle(self.options.instances_cached_max);
+        for record in out.records {
+            if let Record::Definition(record) = record
+                && let Some(native) = natives.iter().find(|native| native.id == record.id)
+            {
+                self.shared.definitions.insert(native.clone(), record);
+            }
         }
         Ok(())
     }

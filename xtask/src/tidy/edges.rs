@@ -32,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "everstate-bench",
         &[
+            "everstate",
             "everstate-kernel",
             "everstate-chart",
             "everstate-store",
