@@ -93,16 +93,26 @@ impl<B: Behaviour> Adapter<B> {
     }
 
     /// The value after a turn as the kernel takes it, and what the turn wanted.
-    fn next(machine: B, context: Context<'_, B>, turn: &mut Turn<'_>) -> Result<Next, Fault> {
+    fn next(
+        machine: B,
+        before: Option<&Held<B>>,
+        context: Context<'_, B>,
+        turn: &mut Turn<'_>,
+    ) -> Result<Next, Fault> {
         let Wanted { effects, output } = context.wanted()?;
         turn.effects.extend(effects);
-        let held = Adapter::hold(machine)?;
+        let held = Adapter::hold(machine, before)?;
         Ok(Next { labels: held.labels.clone(), state: Arc::new(held), done: output })
     }
 
-    fn hold(machine: B) -> Result<Held<B>, Fault> {
+    fn hold(machine: B, before: Option<&Held<B>>) -> Result<Held<B>, Fault> {
         let text = written(&machine)?.into_boxed_str();
-        let labels = Arc::from([Arc::from(machine.state())]);
+        let state = machine.state();
+        // Most turns stay in their state.
+        let labels = match before.filter(|before| before.labels.iter().all(|label| **label == *state)) {
+            Some(before) => before.labels.clone(),
+            None => Arc::from([Arc::from(state)]),
+        };
         Ok(Held { machine, text, labels })
     }
 
@@ -115,7 +125,7 @@ impl<B: Behaviour> Adapter<B> {
         let mut machine = held.machine.clone();
         let mut context = Context::new(turn, Some(event));
         machine.signal(signal, &mut context);
-        Adapter::next(machine, context, turn).map(Handled::Took)
+        Adapter::next(machine, Some(held), context, turn).map(Handled::Took)
     }
 
     fn handled(
@@ -133,7 +143,7 @@ impl<B: Behaviour> Adapter<B> {
         if let Some(reply) = context.json(&reply).filter(|reply| !reply.is_null()) {
             context.want(Effect::Reply(reply));
         }
-        Adapter::next(machine, context, turn).map(Handled::Took)
+        Adapter::next(machine, Some(held), context, turn).map(Handled::Took)
     }
 }
 
@@ -162,7 +172,7 @@ impl<B: Behaviour> Kernel for Adapter<B> {
             };
             let mut context = Context::new(turn, None);
             machine.started(&mut context);
-            Adapter::next(machine, context, turn)
+            Adapter::next(machine, None, context, turn)
         })
     }
 
@@ -185,7 +195,7 @@ impl<B: Behaviour> Kernel for Adapter<B> {
             let mut machine = held.machine.clone();
             let mut context = Context::new(turn, None);
             let stop = machine.stop(&mut context);
-            let next = Adapter::next(machine, context, turn)?;
+            let next = Adapter::next(machine, Some(held), context, turn)?;
             Ok(match stop {
                 Stop::Now => None,
                 Stop::Later => Some(next),
@@ -199,7 +209,7 @@ impl<B: Behaviour> Kernel for Adapter<B> {
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<State, Fault> {
-        guarded(|| Ok(Arc::new(Adapter::<B>::hold(read(bytes)?)?) as Arc<dyn Any + Send + Sync>))
+        guarded(|| Ok(Arc::new(Adapter::<B>::hold(read(bytes)?, None)?) as Arc<dyn Any + Send + Sync>))
     }
 
     fn describe(&self, state: &State) -> Description {

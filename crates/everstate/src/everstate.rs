@@ -125,7 +125,7 @@ pub(crate) fn natives(
 }
 
 /// The definition of a behaviour, for whoever hosts it elsewhere: in a server beside charts
-/// (`everstate_server::Config::natives`), or in a world of `everstate_sim`.
+/// (`everstate_server::Server::start_hosting`), or in a world of `everstate_sim`.
 pub fn definition<B: Behaviour>() -> Result<Arc<Definition>, OpenError> {
     adapter::definition::<B>().map_err(|problem| OpenError::Behaviour { name: B::NAME, problem })
 }

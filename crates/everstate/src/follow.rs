@@ -35,7 +35,7 @@ pub enum Change<B: Behaviour> {
         cursor: Cursor,
     },
     /// A turn.
-    Turn(Turn<B>),
+    Turn(Box<Turn<B>>),
 }
 
 /// A turn that was committed.
@@ -157,7 +157,8 @@ impl<B: Behaviour> Following<B> {
     fn tell(&mut self, entry: HistoryEntry) {
         let cursor = Cursor { turn: entry.sequence, position: entry.position };
         self.cursor = Some(cursor);
-        self.ready.push_back(Change::Turn(Turn { entry, cursor, behaviour: PhantomData }));
+        let turn = Turn { entry, cursor, behaviour: PhantomData };
+        self.ready.push_back(Change::Turn(Box::new(turn)));
     }
 
     /// Waits for a turn from the node.

@@ -12,6 +12,9 @@ use everstate_sim::{Claim, Condition, May, Member, Report, Run, Scripted, System
 use serde::Serialize;
 use std::sync::Arc;
 
+/// What is claimed of a condition.
+type MakeClaim = fn(Condition) -> Claim;
+
 /// Machines, who is there at the beginning, what may happen to them, and what must hold. Whatever is wrong with it is
 /// told, all at once, when it is explored.
 ///
@@ -42,7 +45,7 @@ use std::sync::Arc;
 #[must_use = "nothing happens before it is explored or simulated"]
 pub struct Simulation {
     system: System,
-    claims: Vec<(String, fn(Condition) -> Claim, String)>,
+    claims: Vec<(String, MakeClaim, String)>,
     problems: Vec<String>,
 }
 
@@ -134,7 +137,7 @@ impl Simulation {
         self.claim(name, Claim::Reachable, condition)
     }
 
-    fn claim(mut self, name: &str, claim: fn(Condition) -> Claim, condition: &str) -> Simulation {
+    fn claim(mut self, name: &str, claim: MakeClaim, condition: &str) -> Simulation {
         self.claims.push((name.to_owned(), claim, condition.to_owned()));
         self
     }

@@ -2,6 +2,8 @@
 
 #[path = "../examples/account.rs"]
 mod account;
+#[path = "../examples/bank.rs"]
+mod bank;
 #[path = "../examples/counter.rs"]
 mod counter;
 #[path = "../examples/family.rs"]
@@ -20,4 +22,4 @@ macro_rules! runs {
     };
 }
 
-runs!(account, counter, family, ping_pong, switch);
+runs!(account, bank, counter, family, ping_pong, switch);

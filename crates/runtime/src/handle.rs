@@ -8,8 +8,8 @@ use crate::metrics::Metrics;
 use crate::tasks::{Depth, Depths, Want};
 use crossbeam_channel::{Receiver, Sender};
 use everstate_kernel::{
-    Address, Answer, Definition, Event, EventId, Json, Lease, Leased, Outcome, Repair, Report, RestartFrom,
-    Serial, Time,
+    Address, Answer, Definition, Event, EventId, Input, Json, Lease, Leased, Outcome, Repair, Report,
+    RestartFrom, Serial, Ticket, Time,
 };
 use everstate_store::Reader;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -150,6 +150,89 @@ pub(crate) enum Call {
         id: EventId,
         reply: oneshot::Sender<Outcome>,
     },
+}
+
+impl Call {
+    /// How many events it brings into the queue.
+    pub(crate) fn events(&self) -> usize {
+        match self {
+            Call::Events { events, .. } => events.len(),
+            Call::Decided { .. } => 0,
+            _ => 1,
+        }
+    }
+
+    /// What it is for the node; one that concerns a dead letter needs the letter as well, and is none here.
+    pub(crate) fn inputs(&self, mut ticket: impl FnMut() -> Ticket) -> Vec<Input> {
+        if let Call::Events { events, .. } = self {
+            let input = |(to, event): &(Address, Event)| Input::Event {
+                ticket: ticket(),
+                to: to.clone(),
+                event: event.clone(),
+            };
+            return events.iter().map(input).collect();
+        }
+        self.input(ticket()).into_iter().collect()
+    }
+
+    fn input(&self, ticket: Ticket) -> Option<Input> {
+        Some(match self {
+            Call::Event { to, event, .. } => Input::Event { ticket, to: to.clone(), event: event.clone() },
+            Call::Start { address, version, id, data, .. } => Input::Start {
+                ticket,
+                address: address.clone(),
+                version: version.clone(),
+                id: id.clone(),
+                data: data.clone(),
+            },
+            Call::Define { definition, source, .. } => {
+                Input::Define { ticket, definition: definition.clone(), source: source.clone() }
+            }
+            Call::Report { lease, report, .. } => {
+                Input::Report { ticket, lease: lease.clone(), report: report.clone() }
+            }
+            Call::Delete { address, .. } => Input::Delete { ticket, address: address.clone() },
+            Call::Silence { address, .. } => Input::Silence { ticket, address: address.clone() },
+            Call::Repair { address, repair, .. } => {
+                Input::Repair { ticket, address: address.clone(), repair: repair.clone() }
+            }
+            Call::Stop { address, kill, .. } => Input::Stop { ticket, address: address.clone(), kill: *kill },
+            Call::Restart { address, from, .. } => {
+                Input::Restart { ticket, address: address.clone(), from: from.clone() }
+            }
+            Call::Events { .. }
+            | Call::Lease(_)
+            | Call::RetryDeadLetter { .. }
+            | Call::DiscardDeadLetter { .. }
+            | Call::Decided { .. } => return None,
+        })
+    }
+
+    /// Who waits for the one answer to it.
+    pub(crate) fn into_reply(self) -> Option<Reply> {
+        match self {
+            Call::Define { reply, .. }
+            | Call::Start { reply, .. }
+            | Call::Event { reply, .. }
+            | Call::Delete { reply, .. }
+            | Call::Stop { reply, .. }
+            | Call::Silence { reply, .. }
+            | Call::Restart { reply, .. }
+            | Call::Repair { reply, .. }
+            | Call::Report { reply, .. }
+            | Call::RetryDeadLetter { reply, .. }
+            | Call::DiscardDeadLetter { reply, .. } => Some(reply),
+            Call::Events { .. } | Call::Lease(_) | Call::Decided { .. } => None,
+        }
+    }
+}
+
+impl Shared {
+    /// Says why nothing more is taken, unless that is known.
+    pub(crate) fn fail(&self, why: &str) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.get_or_insert_with(|| why.to_owned());
+    }
 }
 
 /// How long a refused caller shall wait: about as long as a full queue takes to drain.

@@ -6,17 +6,22 @@
 //!
 //! Its one invariant: nothing leaves before the commit that carries it.
 
+mod callers;
 mod clock;
 mod definitions;
 mod error;
+mod estate;
 mod follow;
 mod handle;
+mod leasing;
 mod metrics;
 mod native;
 mod recorder;
 mod repair;
 mod shard;
 mod tasks;
+mod warden;
+mod watch;
 
 pub use clock::{Clock, SystemClock};
 pub use definitions::Definitions;
@@ -28,13 +33,21 @@ pub use recorder::Recorder;
 pub use repair::Note;
 pub use tasks::Depth;
 
+use callers::Callers;
+use crossbeam_channel::Receiver;
+use estate::{Estate, Owned};
 use everstate_kernel::Definition;
 use everstate_store::{Store, StoreError};
 use follow::Hub;
+use handle::{Call, Shared};
+use leasing::Leasing;
 use recorder::Recording;
 use shard::Shard;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
+use warden::Warden;
+use watch::Watch;
 
 /// How a node runs. Every field has a default that suits a small machine.
 #[derive(Debug, Clone)]
@@ -54,6 +67,10 @@ pub struct Options {
     pub seed: u64,
     /// Behaviours in Rust that the program brings along. A store that holds others of the kind does not open.
     pub natives: Vec<Arc<Definition>>,
+    /// How long a turn of theirs may take. One that takes longer faults, its thread is left behind, and another one goes
+    /// on. Honest turns take microseconds; at half, a machine that is short of processors faults without being to
+    /// blame, at twice, everybody else waits twice as long for one that never ends.
+    pub turn_deadline: Duration,
 }
 
 impl Default for Options {
@@ -66,6 +83,7 @@ impl Default for Options {
             follow_buffer_max: 1_024,
             seed: 0,
             natives: Vec::new(),
+            turn_deadline: Duration::from_secs(10),
         }
     }
 }
@@ -74,7 +92,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Runtime {
     handle: Handle,
-    shard: Option<JoinHandle<Result<(), StoreError>>>,
+    warden: Option<JoinHandle<Result<(), StoreError>>>,
     hub: Option<JoinHandle<()>>,
 }
 
@@ -108,17 +126,21 @@ impl Runtime {
         clock: Box<dyn Clock>,
         recording: Recording,
     ) -> Result<Runtime, StartError> {
-        let definitions = Arc::new(Definitions::read(&*store.reader(), &options.natives)?);
+        let reader = store.reader();
+        let definitions = Arc::new(Definitions::read(&*reader, &options.natives)?);
         let metrics = Arc::new(Metrics::default());
         let (hub, publisher, hub_thread) = Hub::start(options.follow_buffer_max);
-        let (handle, queue) =
-            Handle::new(store.reader(), definitions, metrics, hub, options.queue_events_max);
-        let shard = Shard::new(store, options, clock, handle.shared(), publisher, recording)?;
+        let (handle, queue) = Handle::new(reader, definitions, metrics, hub, options.queue_events_max);
+        let (callers, leasing) = (Callers::default(), Leasing::default());
+        let estate = Estate::new(Owned { store, clock, publisher, callers, leasing, recording });
+        let (shared, watch) = (handle.shared(), Arc::default());
+        let crew = Crew { estate, watch, shared, options, queue };
+        let first = start_thread(Shard::new(&crew)?, &crew).map_err(StartError::Thread)?;
         let thread = std::thread::Builder::new()
-            .name("everstate-shard".into())
-            .spawn(move || shard.run(&queue))
+            .name("everstate-warden".into())
+            .spawn(move || Warden { crew }.guard(first))
             .map_err(StartError::Thread)?;
-        Ok(Runtime { handle, shard: Some(thread), hub: Some(hub_thread) })
+        Ok(Runtime { handle, warden: Some(thread), hub: Some(hub_thread) })
     }
 
     /// What to talk to it through.
@@ -133,10 +155,12 @@ impl Runtime {
 
     fn end(&mut self) -> Result<(), StoreError> {
         self.handle.close();
-        let ended = match self.shard.take().map(JoinHandle::join) {
+        let ended = match self.warden.take().map(JoinHandle::join) {
             None => Ok(()),
             Some(Ok(ended)) => ended,
-            Some(Err(_)) => Err(StoreError::Poisoned("the shard's thread panicked".into())),
+            Some(Err(_)) => {
+                Err(StoreError::Poisoned("the thread that watches over the shard's panicked".into()))
+            }
         };
         if let Some(hub) = self.hub.take() {
             // The hub ends once the shard has dropped its publisher; it cannot fail.
@@ -152,4 +176,31 @@ impl Drop for Runtime {
             tracing::error!(%error, "the store did not close well");
         }
     }
+}
+
+/// What the threads of one shard share, and whoever watches over them.
+#[derive(Clone)]
+pub(crate) struct Crew {
+    pub(crate) estate: Estate,
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) options: Options,
+    pub(crate) queue: Receiver<Call>,
+}
+
+/// How a thread of the shard says that it has ended.
+pub(crate) type Ended = Receiver<Result<(), StoreError>>;
+
+/// Runs a shard on a thread of its own.
+pub(crate) fn start_thread(shard: Shard, crew: &Crew) -> std::io::Result<Ended> {
+    let (ends, ended) = crossbeam_channel::bounded(1);
+    let queue = crew.queue.clone();
+    let run = move || {
+        if let Some(result) = shard.run(&queue) {
+            // Nobody listens when the warden has panicked, and then nobody is to be told.
+            let _ = ends.send(result);
+        }
+    };
+    std::thread::Builder::new().name("everstate-shard".into()).spawn(run)?;
+    Ok(ended)
 }

@@ -1,73 +1,48 @@
 //! The shard's thread: batch, hydrate, step, one commit, release, for ever.
 
-use crate::Options;
-use crate::clock::Clock;
 use crate::error::{CallError, StartError};
-use crate::follow::{Publisher, Turned};
-use crate::handle::{Call, Replies, Reply, Shared};
+use crate::estate::{Ended, Estate, Owned};
+use crate::follow::Turned;
+use crate::handle::{Call, Shared};
 use crate::metrics::bump;
 use crate::native;
-use crate::recorder::Recording;
-use crate::tasks::{Depths, Waiters, Want};
+use crate::tasks::Depths;
+use crate::watch::{Watch, watched};
+use crate::{Crew, Options};
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use everstate_kernel::{
-    Address, Answer, DeadlineReason, Durability, EventId, Input, Json, Lease, Node, Out, Outcome, Record,
-    Refusal, Release, Remedy, Report, Serial, Status, TaskStanding, Ticket, Time, Touches, limits,
+    Address, Answer, DeadlineReason, Durability, Input, Json, Node, Out, Outcome, Record, Refusal, Release,
+    Remedy, Report, Serial, Status, Ticket, Time, Touches, limits,
 };
-use everstate_store::{Store, StoreError};
-use std::collections::{BTreeMap, BTreeSet};
+use everstate_store::{Reader, StoreError};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
-/// A node with its store, its clock and those who wait for answers.
+/// A node, and the thread that runs it. What outlives the thread is in the [`Estate`].
 pub(crate) struct Shard {
     node: Node,
-    store: Box<dyn Store>,
-    clock: Box<dyn Clock>,
-    options: Options,
-    shared: Arc<Shared>,
-    publisher: Publisher,
-    /// Who waits for which answer of the current batch; a ticket is the place in this list.
-    asked: Vec<Asked>,
-    /// Calls with many events, whose answers are gathered until the commit.
-    gathered: Vec<Gathered>,
-    /// Who waits for events that were kept.
-    waiting: BTreeMap<EventId, Vec<oneshot::Sender<Outcome>>>,
-    /// At how many of these to look for those who have stopped waiting.
-    waiting_clean_at: usize,
-    /// Workers that wait for tasks.
-    waiters: Waiters,
+    estate: Estate,
+    /// The number of this thread among the owners of the estate.
+    owner: u32,
+    pub(crate) reader: Arc<dyn Reader>,
+    pub(crate) options: Options,
+    pub(crate) shared: Arc<Shared>,
+    watch: Arc<Watch>,
+    /// Calls that the thread before has taken and not answered.
+    backlog: VecDeque<Call>,
     /// Tasks that were offered in the current batch: the store says that they are ready still.
-    offered: BTreeSet<Serial>,
-    /// Leases whose worker was gone when it was to get them.
-    returned: Vec<Lease>,
+    pub(crate) offered: BTreeSet<Serial>,
     /// The disk was full a moment ago: nothing from within is tried before this.
     full_until: Option<Instant>,
-    recording: Recording,
-}
-
-/// Who waits for an answer.
-enum Asked {
-    One(Reply),
-    /// One of the events of the call at this place in `gathered`.
-    Part(usize),
-    /// A worker, and what it wants.
-    Worker(Want),
-}
-
-/// A call with many events.
-struct Gathered {
-    answers: Vec<Answer>,
-    replies: Replies,
 }
 
 /// What one batch has taken. One is used for all batches, since its lists are long.
 #[derive(Default)]
-struct Batch {
+pub(crate) struct Batch {
     out: Out,
-    inputs: usize,
+    pub(crate) inputs: usize,
     bytes: usize,
 }
 
@@ -81,6 +56,10 @@ impl Batch {
     }
 }
 
+/// Turns of operators that may lie between a fault and its retry. More have thought about it for long enough to resume
+/// the instance and to retry the dead letter by its number.
+const LETTER_TURNS_MAX: usize = 100;
+
 /// How long the longest wait without a deadline is; only bounds the arithmetic.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -88,101 +67,111 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// would keep timers late for long once there is room again.
 const FULL_PAUSE: Duration = Duration::from_millis(200);
 
-/// Turns of operators that may lie between a fault and its retry. More have thought about it for long enough to resume
-/// the instance and to retry the dead letter by its number.
-const LETTER_TURNS_MAX: usize = 100;
-/// Who waits for the answer to what the shard does by itself.
-const NOBODY: Ticket = Ticket(u64::MAX);
-
-/// Fewer waiting callers than this are not worth a look.
-const WAITING_CLEAN_MIN: usize = 256;
-
 impl Shard {
-    pub(crate) fn new(
-        store: Box<dyn Store>,
-        options: Options,
-        clock: Box<dyn Clock>,
-        shared: Arc<Shared>,
-        publisher: Publisher,
-        recording: Recording,
-    ) -> Result<Shard, StartError> {
-        let node = Node::new(options.seed);
-        let (asked, gathered, waiting) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let (waiting_clean_at, full_until) = (WAITING_CLEAN_MIN, None);
-        let mut shard = Shard {
-            node,
-            store,
-            clock,
-            options,
-            shared,
-            publisher,
-            asked,
-            gathered,
-            waiting,
-            waiting_clean_at,
-            waiters: Waiters::default(),
-            offered: BTreeSet::new(),
-            returned: Vec::new(),
-            full_until,
-            recording,
-        };
-        let depths = Depths::read(&*shard.store.reader())?;
+    /// The first thread of a node.
+    pub(crate) fn new(crew: &Crew) -> Result<Shard, StartError> {
+        let mut shard = Shard::of(0, crew);
+        let depths = Depths::read(&*shard.reader)?;
         *shard.shared.depths.lock().unwrap_or_else(PoisonError::into_inner) = depths;
-        shard.restore()?;
+        shard.restore().map_err(store_error)?;
         shard.put_natives()?;
         Ok(shard)
     }
 
+    /// The thread that takes over: it goes on from what is committed, with the calls that were taken since.
+    pub(crate) fn take_over(owner: u32, crew: &Crew) -> Result<Shard, StoreError> {
+        let mut shard = Shard::of(owner, crew);
+        let begun = shard.restore().and_then(|()| {
+            shard.owned(|owned| {
+                owned.recording.restored();
+                owned.callers.take_back()
+            })
+        });
+        shard.backlog = begun.map_err(store_error)?;
+        Ok(shard)
+    }
+
+    fn of(owner: u32, crew: &Crew) -> Shard {
+        let Crew { estate, options, shared, watch, .. } = crew.clone();
+        let (node, reader) = (Node::new(options.seed), shared.reader.clone());
+        let (backlog, offered, full_until) = (VecDeque::new(), BTreeSet::new(), None);
+        Shard { node, estate, owner, reader, options, shared, watch, backlog, offered, full_until }
+    }
+
+    /// Works with what outlives this thread, unless it was left behind.
+    pub(crate) fn owned<T>(&self, work: impl FnOnce(&mut Owned) -> T) -> Result<T, Ended> {
+        self.estate.with(self.owner, work)
+    }
+
+    pub(crate) fn now(&self) -> Result<Time, Ended> {
+        self.owned(|owned| owned.clock.now())
+    }
+
+    /// Makes the node anew from what is committed.
+    fn restore(&mut self) -> Result<(), Ended> {
+        let last_position = self.reader.summary()?.last_position;
+        let outbox = self.reader.outbox(None, usize::MAX)?;
+        self.node = Node::new(self.options.seed);
+        for (definition, record) in self.shared.definitions.all() {
+            let definition = match native::is_native(&record.source) {
+                true => watched(&definition, &self.watch),
+                false => definition,
+            };
+            self.node.restore_definition(definition, record.source);
+        }
+        self.node.restore(last_position, outbox);
+        self.owned(|owned| owned.publisher.committed(last_position))
+    }
+
     /// Puts the behaviours that the program brings along and the store does not hold yet.
     fn put_natives(&mut self) -> Result<(), StartError> {
-        let (now, mut out) = (self.clock.now(), Out::default());
-        for definition in self.options.natives.clone() {
-            let (id, source) = (definition.id.clone(), native::source(&definition.id));
+        let (now, mut out) = (self.now().map_err(store_error)?, Out::default());
+        let natives = self.options.natives.clone();
+        for native in &natives {
+            let (id, source) = (native.id.clone(), native::source(&native.id));
+            let definition = watched(native, &self.watch);
             self.node.step(now, Input::Define { ticket: Ticket(0), definition, source }, &mut out);
             if let Some(Release::Answer(_, Answer::Refused(refusal))) = out.releases.pop() {
                 return Err(StartError::Put { id, problem: refusal.to_string() });
             }
         }
-        if !out.records.is_empty() {
-            self.store.commit(&out.records, out.durability.unwrap_or(Durability::Power))?;
-            self.node.settle(self.options.instances_cached_max);
-            self.tell(&mut out.records);
+        if out.records.is_empty() {
+            return Ok(());
+        }
+        let durability = out.durability.unwrap_or(Durability::Power);
+        self.owned(|owned| owned.store.commit(&out.records, durability)).map_err(store_error)??;
+        self.node.settle(self.options.instances_cached_max);
+        for record in out.records {
+            if let Record::Definition(record) = record
+                && let Some(native) = natives.iter().find(|native| native.id == record.id)
+            {
+                self.shared.definitions.insert(native.clone(), record);
+            }
         }
         Ok(())
     }
 
-    /// Makes the node anew from what is committed.
-    fn restore(&mut self) -> Result<(), StoreError> {
-        let reader = self.store.reader();
-        let last_position = reader.summary()?.last_position;
-        let outbox = reader.outbox(None, usize::MAX)?;
-        self.node = Node::new(self.options.seed);
-        for (definition, record) in self.shared.definitions.all() {
-            self.node.restore_definition(definition, record.source);
-        }
-        self.node.restore(last_position, outbox);
-        self.publisher.committed(last_position);
-        Ok(())
-    }
-
-    /// Works until no handle takes calls any more, or the store fails.
-    pub(crate) fn run(mut self, queue: &Receiver<Call>) -> Result<(), StoreError> {
+    /// Works until no handle takes calls any more, or the store fails. Nothing when this thread was left behind.
+    pub(crate) fn run(mut self, queue: &Receiver<Call>) -> Option<Result<(), StoreError>> {
         let _told = TellOfPanic(self.shared.clone());
-        let ended = self.work(queue);
+        let ended = match self.work(queue) {
+            Ok(()) => Ok(()),
+            Err(Ended::LeftBehind) => return None,
+            Err(Ended::Store(error)) => Err(error),
+        };
+        let mut owned = self.estate.end(self.owner)?;
         if let Err(error) = &ended {
             tracing::error!(%error, "the store failed; nothing more is taken");
-            let mut failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            failure.get_or_insert_with(|| error.to_string());
-            drop(failure);
-            self.answer_all(&CallError::Failed(error.to_string()));
+            self.shared.fail(&error.to_string());
+            owned.callers.refuse_all(&CallError::Failed(error.to_string()));
         }
         self.shared.stopped.store(true, Ordering::Relaxed);
         // Whoever still waits sees its channel closed and learns why from `failure`.
-        let closed = self.store.close();
-        ended.and(closed)
+        let closed = owned.store.close();
+        Some(ended.and(closed))
     }
 
-    fn work(&mut self, queue: &Receiver<Call>) -> Result<(), StoreError> {
+    fn work(&mut self, queue: &Receiver<Call>) -> Result<(), Ended> {
         let mut batch = Batch::default();
         loop {
             let open = self.gather(queue, &mut batch)?;
@@ -199,13 +188,18 @@ impl Shard {
 
     /// Waits for a call or a deadline, then takes and steps what is there, as far as the batch goes. Answers
     /// false when no call will ever come again.
-    fn gather(&mut self, queue: &Receiver<Call>, batch: &mut Batch) -> Result<bool, StoreError> {
+    fn gather(&mut self, queue: &Receiver<Call>, batch: &mut Batch) -> Result<bool, Ended> {
+        // With one call in each batch, a second one that does not end delays nobody but itself.
+        if let Some(call) = self.backlog.pop_front() {
+            self.take(call, batch)?;
+            return Ok(true);
+        }
         let mut next = match self.wait(queue)? {
             Waited::Call(call) => Some(call),
             Waited::Deadline => None,
             Waited::Closed => return Ok(false),
         };
-        self.take_back(batch)?;
+        self.lease_again(batch)?;
         loop {
             let call = match next.take() {
                 Some(call) => call,
@@ -214,6 +208,7 @@ impl Shard {
                     Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Ok(true),
                 },
             };
+            self.shared.queued.fetch_sub(call.events(), Ordering::Relaxed);
             self.take(call, batch)?;
             if batch.inputs >= self.options.batch_inputs_max || batch.bytes >= self.options.batch_bytes_max {
                 return Ok(true);
@@ -221,20 +216,19 @@ impl Shard {
         }
     }
 
-    fn wait(&mut self, queue: &Receiver<Call>) -> Result<Waited, StoreError> {
+    fn wait(&mut self, queue: &Receiver<Call>) -> Result<Waited, Ended> {
         let until = match self.node.next_deadline() {
             None => IDLE,
             Some(deadline) => match deadline.reason {
                 DeadlineReason::Outbox => Duration::ZERO,
-                DeadlineReason::Timer => Duration::from_millis((deadline.at - self.clock.now()).0).min(IDLE),
+                DeadlineReason::Timer => Duration::from_millis((deadline.at - self.now()?).0).min(IDLE),
                 DeadlineReason::Refill => {
                     self.refill()?;
                     Duration::ZERO
                 }
             },
         };
-        let until =
-            if self.waiters.has_woken() || !self.returned.is_empty() { Duration::ZERO } else { until };
+        let until = if self.owned(|owned| owned.leasing.is_due())? { Duration::ZERO } else { until };
         let until = match self.full_until {
             Some(full_until) => until.max(full_until.saturating_duration_since(Instant::now())),
             None => until,
@@ -252,21 +246,21 @@ impl Shard {
     }
 
     /// Reads more timers. Everything before is committed, since this is between two batches.
-    fn refill(&mut self) -> Result<(), StoreError> {
+    fn refill(&mut self) -> Result<(), Ended> {
         let limit = limits::TIMER_WINDOW_MAX / 2;
-        let timers = self.store.reader().timers(self.node.refill_after(), limit)?;
+        let timers = self.reader.timers(self.node.refill_after(), limit)?;
         let complete = timers.len() < limit;
-        let now = self.clock.now();
+        let now = self.now()?;
         self.node.step(now, Input::Refill { timers, complete }, &mut Out::default());
         Ok(())
     }
 
     /// Steps what arises from within: events between instances, and timers, as far as the batch goes.
-    fn step_ready(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
+    fn step_ready(&mut self, batch: &mut Batch) -> Result<(), Ended> {
         if self.full_until.take_if(|until| *until <= Instant::now()).is_none() && self.full_until.is_some() {
             return Ok(());
         }
-        let mut now = self.clock.now();
+        let mut now = self.now()?;
         let limit = batch.inputs + self.options.batch_inputs_max;
         while batch.inputs < limit {
             let Some(input) = self.node.ready(now) else { break };
@@ -276,14 +270,14 @@ impl Shard {
             }
             self.step(now, input, batch)?;
             if batch.inputs.is_multiple_of(64) {
-                now = self.clock.now();
+                now = self.now()?;
             }
         }
         Ok(())
     }
 
     /// Brings in what the inputs touch, in one look into the store.
-    fn hydrate(&mut self, inputs: &[Input]) -> Result<(), StoreError> {
+    fn hydrate(&mut self, inputs: &[Input]) -> Result<(), Ended> {
         let mut touches = Touches::default();
         for input in inputs {
             let more = self.node.touches(input);
@@ -291,174 +285,86 @@ impl Shard {
             touches.ids.extend(more.ids);
         }
         if !touches.addresses.is_empty() || !touches.ids.is_empty() {
-            self.node.hydrate(self.store.hydrate(&touches)?);
+            let loaded = self.owned(|owned| owned.store.hydrate(&touches))??;
+            self.node.hydrate(loaded);
         }
         Ok(())
     }
 
-    fn step(&mut self, now: Time, input: Input, batch: &mut Batch) -> Result<(), StoreError> {
+    pub(crate) fn step(&mut self, now: Time, input: Input, batch: &mut Batch) -> Result<(), Ended> {
         self.hydrate(std::slice::from_ref(&input))?;
-        self.recording.stepped(now, &input);
+        self.owned(|owned| owned.recording.stepped(now, &input))?;
         self.node.step(now, input, &mut batch.out);
         batch.inputs += 1;
         Ok(())
     }
 
     /// Turns a call into inputs and steps them.
-    fn take(&mut self, call: Call, batch: &mut Batch) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let input = match call {
-            Call::Events { events, replies } => {
-                let place = self.gathered.len();
-                self.shared.queued.fetch_sub(events.len(), Ordering::Relaxed);
-                self.gathered.push(Gathered { answers: Vec::with_capacity(events.len()), replies });
-                let events: Vec<Input> = events
-                    .into_iter()
-                    .map(|(to, event)| {
-                        batch.bytes += event.data.as_str().len();
-                        Input::Event { ticket: self.ticket(Asked::Part(place)), to, event }
-                    })
-                    .collect();
-                self.hydrate(&events)?;
-                for event in events {
-                    self.step(now, event, batch)?;
-                }
-                return Ok(());
-            }
-            Call::Lease(want) => {
-                self.shared.queued.fetch_sub(1, Ordering::Relaxed);
-                return self.lease(want, batch);
-            }
-            Call::Report { lease, report, reply } => {
-                if let Report::Done(result) = &report {
-                    batch.bytes += result.as_str().len();
-                }
-                Input::Report { ticket: self.ticket(Asked::One(reply)), lease, report }
-            }
-            Call::Decided { id, reply } => {
-                match self.store.reader().outcome(&id, now)?.and_then(|known| known.outcome) {
-                    // Nobody may wait any more; then nobody misses it.
-                    Some(outcome) => drop(reply.send(outcome)),
-                    None => self.waiting.entry(id).or_default().push(reply),
-                }
-                return Ok(());
-            }
-            Call::Event { to, event, reply } => {
-                batch.bytes += event.data.as_str().len();
-                Input::Event { ticket: self.ticket(Asked::One(reply)), to, event }
-            }
-            Call::Start { address, version, id, data, reply } => {
-                Input::Start { ticket: self.ticket(Asked::One(reply)), address, version, id, data }
-            }
-            Call::Define { definition, source, reply } => {
-                Input::Define { ticket: self.ticket(Asked::One(reply)), definition, source }
-            }
-            Call::Delete { address, reply } => {
-                Input::Delete { ticket: self.ticket(Asked::One(reply)), address }
-            }
-            Call::Stop { address, kill, reply } => {
-                Input::Stop { ticket: self.ticket(Asked::One(reply)), address, kill }
-            }
-            Call::Silence { address, reply } => {
-                Input::Silence { ticket: self.ticket(Asked::One(reply)), address }
-            }
-            Call::Restart { address, from, reply } => {
-                Input::Restart { ticket: self.ticket(Asked::One(reply)), address, from }
-            }
-            Call::Repair { address, mut repair, reply } => {
+    fn take(&mut self, mut call: Call, batch: &mut Batch) -> Result<(), Ended> {
+        let now = self.now()?;
+        match &mut call {
+            Call::Lease(_) => return self.lease(call, batch),
+            Call::Repair { address, repair, .. } => {
                 if let Remedy::Retry(letter) = &mut repair.remedy {
-                    *letter = self.letter_that_parked(&address)?.map(Box::new);
+                    *letter = self.letter_that_parked(address)?.map(Box::new);
                 }
-                Input::Repair { ticket: self.ticket(Asked::One(reply)), address, repair }
             }
-            Call::RetryDeadLetter { number, reply } => match self.letter(number)? {
-                Some(letter) => Input::RetryDeadLetter { ticket: self.ticket(Asked::One(reply)), letter },
-                None => {
-                    self.unknown_letter(number, reply);
+            Call::Decided { id, .. } => {
+                let known = self.reader.outcome(id, now)?.and_then(|known| known.outcome);
+                let Call::Decided { id, reply } = call else { return Ok(()) };
+                return match known {
+                    // Nobody may wait any more; then nobody misses it.
+                    Some(outcome) => {
+                        let _ = reply.send(outcome);
+                        Ok(())
+                    }
+                    None => self.owned(|owned| owned.callers.wait(id, reply)),
+                };
+            }
+            Call::RetryDeadLetter { number, .. } | Call::DiscardDeadLetter { number, .. } => {
+                let (number, retry) = (*number, matches!(call, Call::RetryDeadLetter { .. }));
+                let Some(letter) = self.letter(number)? else {
+                    let unknown = Answer::Refused(Refusal::UnknownDeadLetter(number));
+                    if let Some(reply) = call.into_reply() {
+                        let _ = reply.send(Ok(unknown));
+                    }
                     return Ok(());
-                }
-            },
-            Call::DiscardDeadLetter { number, reply } => match self.letter(number)? {
-                Some(letter) => Input::DiscardDeadLetter { ticket: self.ticket(Asked::One(reply)), letter },
-                None => {
-                    self.unknown_letter(number, reply);
-                    return Ok(());
-                }
-            },
-        };
-        self.shared.queued.fetch_sub(1, Ordering::Relaxed);
-        self.step(now, input, batch)
-    }
-
-    /// What was to be leased to nobody is ready again, and those who are woken get theirs.
-    fn take_back(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
-        for lease in std::mem::take(&mut self.returned) {
-            let input = Input::Report { ticket: NOBODY, lease, report: Report::Return };
-            let now = self.clock.now();
-            self.step(now, input, batch)?;
+                };
+                let ticket = self.owned(|owned| {
+                    let ticket = owned.callers.ticket();
+                    owned.callers.take(call);
+                    ticket
+                })?;
+                let input = match retry {
+                    true => Input::RetryDeadLetter { ticket, letter },
+                    false => Input::DiscardDeadLetter { ticket, letter },
+                };
+                return self.step(now, input, batch);
+            }
+            _ => {}
         }
-        while batch.inputs < self.options.batch_inputs_max
-            && let Some(want) = self.waiters.next_woken()
-        {
-            self.lease(want, batch)?;
+        let inputs = self.owned(|owned| {
+            let inputs = call.inputs(|| owned.callers.ticket());
+            owned.callers.take(call);
+            inputs
+        })?;
+        if inputs.len() > 1 {
+            self.hydrate(&inputs)?;
+        }
+        for input in inputs {
+            batch.bytes += match &input {
+                Input::Event { event, .. } => event.data.as_str().len(),
+                Input::Report { report: Report::Done(result), .. } => result.as_str().len(),
+                _ => 0,
+            };
+            self.step(now, input, batch)?;
         }
         Ok(())
     }
 
-    /// Offers a worker what the store says is ready, or lets it wait.
-    fn lease(&mut self, want: Want, batch: &mut Batch) -> Result<(), StoreError> {
-        if want.reply.is_closed() {
-            return Ok(());
-        }
-        let reader = self.store.reader();
-        let max = want.max.min(limits::LEASES_MAX);
-        let mut candidates = Vec::new();
-        for queue in &want.queues {
-            let enough = max + self.offered.len();
-            let ready = reader.tasks(Some(queue), Some(TaskStanding::Ready), None, enough)?;
-            candidates.extend(ready.into_iter().filter(|key| !self.offered.contains(&key.number)).take(max));
-        }
-        candidates.sort_by_key(|key| (key.since, key.number));
-        candidates.truncate(max);
-        if candidates.is_empty() {
-            self.wait_for_tasks(want);
-            return Ok(());
-        }
-        self.offered.extend(candidates.iter().map(|key| key.number));
-        let worker = want.worker.clone();
-        let (ticket, now) = (self.ticket(Asked::Worker(want)), self.clock.now());
-        self.step(now, Input::Lease { ticket, worker, max, candidates }, batch)
-    }
-
-    fn wait_for_tasks(&mut self, want: Want) {
-        if want.waits {
-            let refusal = CallError::Overloaded { retry_after: crate::handle::RETRY_AFTER };
-            return self.waiters.wait(want, &refusal);
-        }
-        let _ = want.reply.send(Ok(Vec::new()));
-    }
-
-    /// A worker gets its tasks, unless it has gone meanwhile: then they are given back.
-    fn give(&mut self, want: Want, answer: Answer) {
-        let sent = match answer {
-            Answer::Leased(leased) if leased.is_empty() => return self.wait_for_tasks(want),
-            Answer::Leased(leased) => want.reply.send(Ok(leased)),
-            Answer::Refused(refusal) => want.reply.send(Err(CallError::Refused(refusal))),
-            other => unreachable!("a worker was answered with {other:?}"),
-        };
-        if let Err(Ok(leased)) = sent {
-            self.returned.extend(leased.into_iter().map(|leased| leased.lease));
-        }
-    }
-
-    fn ticket(&mut self, asked: Asked) -> Ticket {
-        self.asked.push(asked);
-        Ticket(self.asked.len() as u64 - 1)
-    }
-
     fn letter(&self, number: Serial) -> Result<Option<everstate_kernel::DeadLetter>, StoreError> {
         let before = number.0.checked_sub(1).map(Serial);
-        let found = self.store.reader().dead_letters(before, 1)?;
+        let found = self.reader.dead_letters(before, 1)?;
         Ok(found.into_iter().find(|letter| letter.number == number))
     }
 
@@ -467,100 +373,66 @@ impl Shard {
         &self,
         address: &Address,
     ) -> Result<Option<everstate_kernel::DeadLetter>, StoreError> {
-        let reader = self.store.reader();
-        let Some((row, _)) = reader.instance(address)? else { return Ok(None) };
+        let Some((row, _)) = self.reader.instance(address)? else { return Ok(None) };
         // One that is parked makes no turns but those of operators.
         let after = row.turns.saturating_sub(LETTER_TURNS_MAX as u64);
-        let history = reader.history(address, after, LETTER_TURNS_MAX)?;
+        let history = self.reader.history(address, after, LETTER_TURNS_MAX)?;
         match history.iter().rev().find_map(everstate_kernel::HistoryEntry::letter) {
             Some(number) => self.letter(number),
             None => Ok(None),
         }
     }
 
-    fn unknown_letter(&self, number: Serial, reply: Reply) {
-        self.shared.queued.fetch_sub(1, Ordering::Relaxed);
-        // Nobody may wait any more; then nobody misses it.
-        let _ = reply.send(Ok(Answer::Refused(Refusal::UnknownDeadLetter(number))));
-    }
-
     /// Commits the batch and lets out what it released.
-    fn finish(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
+    fn finish(&mut self, batch: &mut Batch) -> Result<(), Ended> {
         let out = &mut batch.out;
         self.offered.clear();
         let metrics = self.shared.metrics.clone();
         if !out.records.is_empty() {
             let started = Instant::now();
-            match self.store.commit(&out.records, out.durability.unwrap_or(Durability::Power)) {
+            let durability = out.durability.unwrap_or(Durability::Power);
+            match self.owned(|owned| owned.store.commit(&out.records, durability))? {
                 Ok(()) => {}
                 Err(StoreError::Full) => {
                     self.restore()?;
-                    self.recording.restored();
+                    self.owned(|owned| owned.recording.restored())?;
                     self.full_until = Some(Instant::now() + FULL_PAUSE);
-                    self.answer_all(&CallError::Full);
+                    self.owned(|owned| owned.callers.refuse_all(&CallError::Full))?;
                     batch.clear();
                     return Ok(());
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
             metrics.commit_seconds.count_time(started.elapsed());
             metrics.commit_records.count(out.records.len() as u64);
             metrics.batch_inputs.count(batch.inputs as u64);
-            self.publisher.committed(self.node.position());
+            let position = self.node.position();
+            self.owned(|owned| owned.publisher.committed(position))?;
         }
-        self.recording.committed(&out.records);
+        self.owned(|owned| owned.recording.committed(&out.records))?;
         self.node.settle(self.options.instances_cached_max);
-        self.tell(&mut out.records);
-        self.release(&mut out.releases);
+        self.tell(&mut out.records)?;
+        for release in &out.releases {
+            if let Release::Answer(_, answer) = release {
+                count(&metrics, answer);
+            }
+        }
+        self.owned(|owned| {
+            let workers = owned.callers.release(&mut out.releases);
+            workers.into_iter().for_each(|(want, answer)| owned.leasing.give(want, answer));
+        })?;
         batch.clear();
-        let now = self.clock.now();
+        let now = self.now()?;
         metrics.timers_late.store(self.node.timers_late(now) as u64, Ordering::Relaxed);
         metrics.outbox.store(self.node.outbox_len() as u64, Ordering::Relaxed);
         metrics.instances_cached.store(self.node.resident_len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
-    fn release(&mut self, releases: &mut Vec<Release>) {
-        let mut asked: Vec<Option<Asked>> = std::mem::take(&mut self.asked).into_iter().map(Some).collect();
-        for release in releases.drain(..) {
-            match release {
-                Release::Answer(ticket, answer) => {
-                    count(&self.shared.metrics, &answer);
-                    match usize::try_from(ticket.0)
-                        .ok()
-                        .and_then(|at| asked.get_mut(at))
-                        .and_then(Option::take)
-                    {
-                        // Nobody may wait any more; then nobody misses it. So for all sends here.
-                        Some(Asked::One(reply)) => drop(reply.send(Ok(answer))),
-                        Some(Asked::Part(place)) => self.gathered[place].answers.push(answer),
-                        Some(Asked::Worker(want)) => self.give(want, answer),
-                        None => {}
-                    }
-                }
-                Release::Decided(id, outcome) => {
-                    for reply in self.waiting.remove(&id).into_iter().flatten() {
-                        drop(reply.send(outcome.clone()));
-                    }
-                }
-            }
-        }
-        for gathered in self.gathered.drain(..) {
-            drop(gathered.replies.send(Ok(gathered.answers)));
-        }
-        if self.waiting.len() >= self.waiting_clean_at {
-            self.waiting.retain(|_, replies| {
-                replies.retain(|reply| !reply.is_closed());
-                !replies.is_empty()
-            });
-            self.waiting_clean_at = WAITING_CLEAN_MIN.max(2 * self.waiting.len());
-        }
-    }
-
     /// Counts and publishes what was committed.
-    fn tell(&mut self, records: &mut Vec<Record>) {
-        self.count_tasks(records);
-        let wanted = self.publisher.wanted();
+    fn tell(&mut self, records: &mut Vec<Record>) -> Result<(), Ended> {
+        self.count_tasks(records)?;
+        let wanted = self.owned(|owned| owned.publisher.wanted())?;
         let mut turns = Vec::new();
         for record in records.drain(..) {
             match record {
@@ -589,31 +461,17 @@ impl Shard {
             }
         }
         if !turns.is_empty() {
-            self.publisher.publish(turns);
+            self.owned(|owned| owned.publisher.publish(turns))?;
         }
+        Ok(())
     }
+}
 
-    /// Counts where tasks stand now, and wakes the workers that wait for those that are ready.
-    fn count_tasks(&mut self, records: &[Record]) {
-        let mut ready = BTreeMap::new();
-        let mut depths = self.shared.depths.lock().unwrap_or_else(PoisonError::into_inner);
-        records.iter().for_each(|record| depths.apply(record, &mut ready));
-        drop(depths);
-        self.waiters.wake(&ready);
-    }
-
-    /// Answers everyone of the current batch alike.
-    fn answer_all(&mut self, error: &CallError) {
-        for asked in self.asked.drain(..) {
-            match asked {
-                Asked::One(reply) => drop(reply.send(Err(error.clone()))),
-                Asked::Worker(want) => drop(want.reply.send(Err(error.clone()))),
-                Asked::Part(_) => {}
-            }
-        }
-        for gathered in self.gathered.drain(..) {
-            drop(gathered.replies.send(Err(error.clone())));
-        }
+/// A thread that begins is not left behind: nothing of its own runs before it is watched.
+fn store_error(ended: Ended) -> StoreError {
+    match ended {
+        Ended::Store(error) => error,
+        Ended::LeftBehind => StoreError::Poisoned("another thread has taken over".into()),
     }
 }
 
@@ -623,8 +481,7 @@ struct TellOfPanic(Arc<Shared>);
 impl Drop for TellOfPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let mut failure = self.0.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            failure.get_or_insert_with(|| "the shard's thread panicked; the log has the place".into());
+            self.0.fail("the shard's thread panicked; the log has the place");
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::sessions::Sessions;
 use crate::statemachine::Statemachine;
 use crate::{definitions, http, listen, tls};
 use connectrpc_health::StaticChecker;
+use everstate_kernel::Definition;
 use everstate_runtime::{Options, Runtime, StartError};
 use everstate_store::{Store, StoreError};
 use futures::future::BoxFuture;
@@ -134,10 +135,19 @@ impl Server {
     /// A boxed future, as of [`Server::stop`]: so the code of every handler is made in this crate, once, and not in each
     /// one that starts a server.
     pub fn start(config: Config) -> BoxFuture<'static, Result<Server, ServeError>> {
-        Box::pin(Server::begin(config))
+        Server::start_hosting(config, Vec::new())
     }
 
-    async fn begin(config: Config) -> Result<Server, ServeError> {
+    /// The same with behaviours in Rust beside charts: definitions that the program brings along, made by
+    /// `everstate::definition`. A store that needs others of the kind does not open, and the error names them.
+    pub fn start_hosting(
+        config: Config,
+        natives: Vec<Arc<Definition>>,
+    ) -> BoxFuture<'static, Result<Server, ServeError>> {
+        Box::pin(Server::begin(config, natives))
+    }
+
+    async fn begin(config: Config, natives: Vec<Arc<Definition>>) -> Result<Server, ServeError> {
         let tls = config.tls.as_ref().map(tls::server_config).transpose().map_err(ServeError::Credentials)?;
         let tokens =
             config.tokens.as_deref().map(Tokens::load).transpose().map_err(ServeError::Credentials)?;
@@ -148,7 +158,7 @@ impl Server {
         };
         let (runtime, exported) = {
             let config = config.clone();
-            service::blocking(move || node(&config))
+            service::blocking(move || node(&config, natives))
                 .await
                 .map_err(|failure| ServeError::Internal(failure.message))??
         };
@@ -262,7 +272,7 @@ impl Door {
 }
 
 /// The node on its store.
-fn node(config: &Config) -> Result<(Runtime, Arc<dyn Exported>), ServeError> {
+fn node(config: &Config, natives: Vec<Arc<Definition>>) -> Result<(Runtime, Arc<dyn Exported>), ServeError> {
     let (store, exported): (Box<dyn Store>, Arc<dyn Exported>) = match config.engine {
         Engine::Memory => {
             let store = everstate_store::Memory::new();
@@ -290,6 +300,7 @@ fn node(config: &Config) -> Result<(Runtime, Arc<dyn Exported>), ServeError> {
         instances_cached_max: config.instances_cached_max,
         // Turns of two runs shall not draw the same chances.
         seed: uuid::Uuid::now_v7().as_u128() as u64,
+        natives,
         ..Options::default()
     };
     Ok((Runtime::start(store, options)?, exported))

@@ -32,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "everstate-bench",
         &[
+            "everstate",
             "everstate-kernel",
             "everstate-chart",
             "everstate-store",
@@ -39,6 +40,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "everstate-client",
             "everstate-api",
             "everstate-server",
+        ],
+    ),
+    (
+        "everstate",
+        &[
+            "everstate-kernel",
+            "everstate-chart",
+            "everstate-runtime",
+            "everstate-store",
+            "everstate-sim",
+            "everstate-client",
         ],
     ),
     ("xtask", &[]),
@@ -58,7 +70,7 @@ pub fn check(problems: &mut Vec<String>) -> Result<()> {
             let on = dependency["name"].as_str().unwrap_or_default();
             // Tests may look at anything.
             let for_tests = dependency["kind"] == "dev";
-            let ours = on.starts_with("everstate-") || on == "xtask";
+            let ours = on == "everstate" || on.starts_with("everstate-") || on == "xtask";
             if ours && !for_tests && !allowed.contains(&on) {
                 problems.push(format!("{name}: depends on {on}, which its ring forbids"));
             }

@@ -4,4 +4,5 @@ mod calls;
 mod counter;
 mod failing;
 mod following;
+mod natives;
 mod replayed;

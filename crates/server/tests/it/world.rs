@@ -72,7 +72,10 @@ impl World {
     }
 
     pub(crate) async fn with(config: Config) -> World {
-        let server = Server::start(config).await.expect("a server");
+        World::around(Server::start(config).await.expect("a server"))
+    }
+
+    pub(crate) fn around(server: Server) -> World {
         let client = speak(&server, Protocol::Connect, CodecFormat::Json);
         World { server, client }
     }
