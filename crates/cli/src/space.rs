@@ -38,7 +38,7 @@ pub(crate) async fn ask(
         data: meant::data(Some(&question.to_string()))?.into(),
         ..Default::default()
     };
-    let answer = client.send(space.to_owned(), event, None).await?;
+    let answer = client.send(space, event, None).await?;
     let outcome = answer.outcome.as_option().cloned().unwrap_or_default();
     let told = crate::document::outcome(&outcome);
     let reply = &told["reply"];
