@@ -117,6 +117,11 @@ impl Condition {
         for (asked, span) in expression.states_asked() {
             errors.extend(state_error(asked, span, known));
         }
+        errors.extend(expression.presence_asked().map(|(_, span)| ExpressionError {
+            span,
+            message: "nobody is told of presence here".to_owned(),
+            hint: Some("ask what a member knows: let its chart keep it in its context".to_owned()),
+        }));
         if !errors.is_empty() {
             return Err(errors);
         }

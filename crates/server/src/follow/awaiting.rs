@@ -78,6 +78,11 @@ fn condition(wanted: Option<&Wanted<'_>>) -> Result<Condition, Failure> {
                 let problems: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 Failure::new(Code::MalformedExpression, problems.join("; ")).at("where")
             })?;
+            if expression.presence_asked().next().is_some() {
+                let problem =
+                    "what an instance knows of who is present is its own; ask for its states or context";
+                return Err(Failure::new(Code::MalformedExpression, problem).at("where"));
+            }
             Ok(Condition::Where(expression))
         }
     }
