@@ -14,6 +14,7 @@ cargo xtask COMMAND
   ci                what has to pass before a change lands: fmt, clippy, tidy, deny, generated files, tests
   statemachine-clients
                     clients of go-statemachine that nobody here wrote, in Python and grpcurl, against a server
+  chart-engines     cases of SCION's test framework, and other statechart engines, beside ours; from npm
   tidy              dependency edges, words that pure crates may not use, sizes, dead links
   generate          writes the generated reference under docs/
   bench [NAME] [--smoke]
@@ -28,6 +29,7 @@ fn main() -> Result<()> {
         Some("test") => test(&rest),
         Some("ci") => ci(),
         Some("statemachine-clients") => statemachine_clients(),
+        Some("chart-engines") => chart_engines(),
         Some("tidy") => tidy::check(),
         Some("generate") => generated::write(),
         Some("bench") => bench(&rest),
@@ -47,7 +49,7 @@ fn test(rest: &[&str]) -> Result<()> {
 
 fn ci() -> Result<()> {
     type Step = (&'static str, fn() -> Result<()>);
-    let steps: [Step; 7] = [
+    let steps: [Step; 8] = [
         ("fmt", || cargo(&["fmt", "--all", "--check"])),
         ("tidy", tidy::check),
         ("clippy", || {
@@ -57,6 +59,7 @@ fn ci() -> Result<()> {
         ("deny", deny),
         ("test", || test(&[])),
         ("statemachine-clients", statemachine_clients),
+        ("chart-engines", chart_engines),
     ];
     for (name, step) in steps {
         let started = std::time::Instant::now();
@@ -70,6 +73,12 @@ fn ci() -> Result<()> {
 /// Installs what it needs below target/, and says so where that cannot be had.
 fn statemachine_clients() -> Result<()> {
     let test = ["test", "--locked", "--package", "everstate-server", "--test", "foreign_clients"];
+    cargo(&[&test[..], &["--", "--ignored", "--nocapture"]].concat())
+}
+
+/// Fetches what it needs below target/, and says so where that cannot be had.
+fn chart_engines() -> Result<()> {
+    let test = ["test", "--locked", "--package", "everstate-chart", "--test", "engines"];
     cargo(&[&test[..], &["--", "--ignored", "--nocapture"]].concat())
 }
 

@@ -9,6 +9,7 @@ mod code;
 mod compile;
 mod configuration;
 mod content;
+mod coverage;
 mod dispatch;
 pub mod document;
 pub mod draw;
@@ -33,6 +34,7 @@ pub mod value;
 pub mod write;
 
 pub use chart::Chart;
+pub use coverage::{Coverage, StateCovered, TransitionCovered};
 pub use document::{DEFINITION_BYTES_MAX, NESTING_MAX, NODES_MAX};
 pub use finding::{Code, Finding, Severity, render};
 pub use findings_page::findings_page;

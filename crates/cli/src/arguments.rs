@@ -145,6 +145,7 @@ pub(crate) enum Command {
     Draw(commands::draw::Draw),
     Simulate(commands::simulate::Simulate),
     Convert(commands::convert::Convert),
+    Coverage(commands::coverage::Coverage),
     Explore(commands::explore::Explore),
     Replay(commands::replay::Replay),
     Put(commands::put::Put),
