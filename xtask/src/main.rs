@@ -17,6 +17,7 @@ cargo xtask COMMAND
   fleet --minutes N [--from SEED]
                     the simulated node with seeds that no test has run, on all cores; failures are shrunk and printed
   mutations         bugs put in on purpose: which seed finds each, by which check, and how soon
+  chart-engines     cases of SCION's test framework, and other statechart engines, beside ours; from npm
   tidy              dependency edges, words that pure crates may not use, sizes, dead links
   generate          writes the generated reference under docs/
   bench [NAME] [--smoke]
@@ -34,6 +35,7 @@ fn main() -> Result<()> {
         Some("fleet") => fleet(&["--release"], &rest),
         // As the tests run it, since the budget is theirs.
         Some("mutations") => fleet(&[], &["mutations"]),
+        Some("chart-engines") => chart_engines(),
         Some("tidy") => tidy::check(),
         Some("generate") => generated::write(),
         Some("bench") => bench(&rest),
@@ -53,7 +55,7 @@ fn test(rest: &[&str]) -> Result<()> {
 
 fn ci() -> Result<()> {
     type Step = (&'static str, fn() -> Result<()>);
-    let steps: [Step; 7] = [
+    let steps: [Step; 8] = [
         ("fmt", || cargo(&["fmt", "--all", "--check"])),
         ("tidy", tidy::check),
         ("clippy", || {
@@ -63,6 +65,7 @@ fn ci() -> Result<()> {
         ("deny", deny),
         ("test", || test(&[])),
         ("statemachine-clients", statemachine_clients),
+        ("chart-engines", chart_engines),
     ];
     for (name, step) in steps {
         let started = std::time::Instant::now();
@@ -76,6 +79,12 @@ fn ci() -> Result<()> {
 /// Installs what it needs below target/, and says so where that cannot be had.
 fn statemachine_clients() -> Result<()> {
     let test = ["test", "--locked", "--package", "everstate-server", "--test", "foreign_clients"];
+    cargo(&[&test[..], &["--", "--ignored", "--nocapture"]].concat())
+}
+
+/// Fetches what it needs below target/, and says so where that cannot be had.
+fn chart_engines() -> Result<()> {
+    let test = ["test", "--locked", "--package", "everstate-chart", "--test", "engines"];
     cargo(&[&test[..], &["--", "--ignored", "--nocapture"]].concat())
 }
 

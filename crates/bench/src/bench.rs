@@ -5,12 +5,14 @@
 mod actors;
 mod api;
 mod chart;
+mod charts;
 mod growth;
 mod hot;
 mod statemachine;
 mod turns;
 
 use crate::report::Section;
+#[cfg(feature = "actors")]
 pub(crate) use actors::{Amount, Side, p50};
 use anyhow::Result;
 pub(crate) use chart::{With, compiled, ours};
@@ -26,6 +28,7 @@ pub(crate) struct Bench {
 /// All of them, in the order in which they run.
 pub(crate) const BENCHES: &[Bench] = &[
     Bench { name: "chart", about: "one turn of a chart, without I/O", run: chart::run },
+    Bench { name: "charts", about: "charts of many shapes, without I/O", run: charts::run },
     Bench {
         name: "turns",
         about: "durable turns in process, beside a bare loop and PostgreSQL",

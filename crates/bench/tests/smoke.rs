@@ -12,6 +12,7 @@ fn every_bench_runs() {
     assert!(output.status.success(), "{told}\n{said}");
     for title in [
         "### One turn of a chart",
+        "### Charts of many shapes",
         "### Durable turns",
         "### Through the API",
         "### One hot instance",

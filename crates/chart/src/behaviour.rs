@@ -5,6 +5,7 @@
 use crate::chart::{Chart, Transition};
 use crate::configuration::Configuration;
 use crate::content::value_of;
+use crate::coverage::Path;
 use crate::dispatch::{PROCESSOR, SESSION_PREFIX};
 use crate::expression::{Cost, InstanceMeta};
 use crate::model::{Descriptor, Unhandled};
@@ -30,76 +31,11 @@ const START: &str = "start";
 
 impl Behaviour for Chart {
     fn start(&self, data: &Json, turn: &mut Turn<'_>) -> Result<Next, Fault> {
-        let (program, data) = self.program(data, turn.parent)?;
-        let chart =
-            program.chart(self).map_err(|what| fault(FaultCode::Action, what.to_owned(), "invoke"))?;
-        let context = if chart.rules.is_some() { Value::Null } else { chart.initial_context(&data)? };
-        let current = Occurrence { name: Arc::from(START), data, ..Occurrence::nothing(turn.now) };
-        let session = match program {
-            Program::Main => None,
-            ref program => Some(Arc::new(Session { program: program.clone(), ..Session::default() })),
-        };
-        let before = ChartState {
-            configuration: Configuration::default(),
-            memory: Vec::new(),
-            context,
-            sends: 0,
-            ended: false,
-            labels: Arc::from([]),
-            session,
-        };
-        let mut run = chart.resume(&before, current, turn);
-        if chart.rules.is_some() {
-            run.system_variables();
-            let given = run.current.data.clone();
-            run.bind(&given)?;
-        }
-        run.begin()?;
-        chart.next(run, None)
+        self.start_along(data, turn, None)
     }
 
     fn handle(&self, state: &State, event: &Event, turn: &mut Turn<'_>) -> Result<Handled, Fault> {
-        let before = state_of(state)?;
-        if before.ended {
-            return Ok(Handled::Rejected);
-        }
-        let chart = before.chart(self)?;
-        let Some(arrival) = session::arrival(before.session.as_deref(), turn.instance, event) else {
-            return Ok(Handled::Ignored);
-        };
-        let current = match chart.occurrence(event, &arrival, before, turn.instance)? {
-            Ok(current) => current,
-            Err(what) => return Ok(Handled::BadData(what)),
-        };
-        let due = if current.timed { event.time } else { turn.now };
-        let mut run = chart.resume(before, current, turn);
-        run.forget_sent(due);
-        if chart.rules.is_some() {
-            run.system_variables();
-            run.show_event();
-        }
-        if let Some(at) = arrival.from.filter(|_| arrival.silent) {
-            run.session_mut().invocations.remove(at);
-            return Ok(Handled::Took(chart.next(run, Some(before))?));
-        }
-        let heard = run.hear_of_presence(event)? | run.hear(&arrival, event)?;
-        if run.take(heard)? {
-            return Ok(Handled::Took(chart.next(run, Some(before))?));
-        }
-        let tidings = TIDINGS.iter().any(|prefix| event.name.starts_with(prefix));
-        if matches!(event.sender, Sender::System) || run.is_own_timer() || tidings || arrival.name.is_some() {
-            return Ok(Handled::Ignored);
-        }
-        match chart.unhandled_in(&run.configuration) {
-            Unhandled::Reject => Ok(Handled::Rejected),
-            Unhandled::Ignore => Ok(Handled::Ignored),
-            Unhandled::Defer => Ok(Handled::Deferred),
-            Unhandled::Fail => {
-                let message = format!("no active state takes the event {:?}", event.name);
-                let place = before.labels.first().map_or("", |label| label);
-                Err(fault(FaultCode::Unhandled, message, place))
-            }
-        }
+        self.handle_along(state, event, turn, None)
     }
 
     fn stop(&self, state: &State, turn: &mut Turn<'_>) -> Result<Option<Next>, Fault> {
@@ -147,6 +83,94 @@ impl Behaviour for Chart {
 }
 
 impl Chart {
+    /// Starts an instance; what it goes through is noted, if that is wanted.
+    pub(crate) fn start_along(
+        &self,
+        data: &Json,
+        turn: &mut Turn<'_>,
+        path: Option<&mut Path>,
+    ) -> Result<Next, Fault> {
+        let (program, data) = self.program(data, turn.parent)?;
+        let chart =
+            program.chart(self).map_err(|what| fault(FaultCode::Action, what.to_owned(), "invoke"))?;
+        let context = if chart.rules.is_some() { Value::Null } else { chart.initial_context(&data)? };
+        let current = Occurrence { name: Arc::from(START), data, ..Occurrence::nothing(turn.now) };
+        let session = match program {
+            Program::Main => None,
+            ref program => Some(Arc::new(Session { program: program.clone(), ..Session::default() })),
+        };
+        let before = ChartState {
+            configuration: Configuration::default(),
+            memory: Vec::new(),
+            context,
+            sends: 0,
+            ended: false,
+            labels: Arc::from([]),
+            session,
+        };
+        let mut run = chart.resume(&before, current, turn);
+        run.path = path.filter(|_| std::ptr::eq(chart, self));
+        if chart.rules.is_some() {
+            run.system_variables();
+            let given = run.current.data.clone();
+            run.bind(&given)?;
+        }
+        run.begin()?;
+        chart.next(run, None)
+    }
+
+    /// Handles an event; what the instance goes through is noted, if that is wanted.
+    pub(crate) fn handle_along(
+        &self,
+        state: &State,
+        event: &Event,
+        turn: &mut Turn<'_>,
+        path: Option<&mut Path>,
+    ) -> Result<Handled, Fault> {
+        let before = state_of(state)?;
+        if before.ended {
+            return Ok(Handled::Rejected);
+        }
+        let chart = before.chart(self)?;
+        let Some(arrival) = session::arrival(before.session.as_deref(), turn.instance, event) else {
+            return Ok(Handled::Ignored);
+        };
+        let current = match chart.occurrence(event, &arrival, before, turn.instance)? {
+            Ok(current) => current,
+            Err(what) => return Ok(Handled::BadData(what)),
+        };
+        let due = if current.timed { event.time } else { turn.now };
+        let mut run = chart.resume(before, current, turn);
+        run.path = path.filter(|_| std::ptr::eq(chart, self));
+        run.forget_sent(due);
+        if chart.rules.is_some() {
+            run.system_variables();
+            run.show_event();
+        }
+        if let Some(at) = arrival.from.filter(|_| arrival.silent) {
+            run.session_mut().invocations.remove(at);
+            return Ok(Handled::Took(chart.next(run, Some(before))?));
+        }
+        let heard = run.hear_of_presence(event)? | run.hear(&arrival, event)?;
+        if run.take(heard)? {
+            return Ok(Handled::Took(chart.next(run, Some(before))?));
+        }
+        let tidings = TIDINGS.iter().any(|prefix| event.name.starts_with(prefix));
+        if matches!(event.sender, Sender::System) || run.is_own_timer() || tidings || arrival.name.is_some() {
+            return Ok(Handled::Ignored);
+        }
+        match chart.unhandled_in(&run.configuration) {
+            Unhandled::Reject => Ok(Handled::Rejected),
+            Unhandled::Ignore => Ok(Handled::Ignored),
+            Unhandled::Defer => Ok(Handled::Deferred),
+            Unhandled::Fail => {
+                let message = format!("no active state takes the event {:?}", event.name);
+                let place = before.labels.first().map_or("", |label| label);
+                Err(fault(FaultCode::Unhandled, message, place))
+            }
+        }
+    }
+
     /// The context of the definition with the start's data laid over it, key by key.
     fn initial_context(&self, data: &Value) -> Result<Value, Fault> {
         match (&self.context, data) {
@@ -279,6 +303,7 @@ impl Chart {
             departed: Vec::new(),
             stopping: false,
             error_sendid: None,
+            path: None,
         }
     }
 

@@ -110,6 +110,8 @@ pub(crate) struct State {
     pub(crate) labels: Labels,
     pub(crate) description: Option<Arc<str>>,
     pub(crate) tags: Box<[Arc<str>]>,
+    /// Where its name stands in the text, in bytes; texts are shorter than that.
+    pub(crate) stands_at: u32,
 }
 
 /// A timer of a state.
@@ -133,6 +135,8 @@ pub(crate) struct Transition {
     pub(crate) reach: crate::model::Reach,
     pub(crate) actions: Box<[Action]>,
     pub(crate) plan: Plan,
+    /// Where its event is named in the text, in bytes.
+    pub(crate) stands_at: u32,
 }
 
 /// What is left and entered by a transition.

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Makes the chart of a model that was found to be without errors.
-pub(crate) fn compile(name: &str, model: Model, names: Vec<(Arc<str>, StateIndex)>) -> Chart {
+pub(crate) fn compile(name: &str, mut model: Model, names: Vec<(Arc<str>, StateIndex)>) -> Chart {
     let (mut reads_event, mut asked) = (false, Asked::Nothing);
     visit(&model, &mut |code| {
         reads_event |= code.reads_event;
@@ -23,9 +23,14 @@ pub(crate) fn compile(name: &str, model: Model, names: Vec<(Arc<str>, StateIndex
             asked = std::mem::take(&mut asked).and(pattern);
         }
     });
-    let mut compiler = Compiler { transitions: Vec::new(), exact: Vec::new(), events: Vec::new() };
+    let mut compiler = Compiler {
+        transitions: Vec::new(),
+        exact: Vec::new(),
+        events: Vec::new(),
+        eventless: eventless(&model),
+    };
     compiler.events = compiler.number_events(&model);
-    let states = (0..model.states.len()).map(|at| compiler.state(&model, at as StateIndex)).collect();
+    let states = (0..model.states.len()).map(|at| compiler.state(&mut model, at as StateIndex)).collect();
     let mut declared: Vec<Declared> = model
         .events
         .into_iter()
@@ -79,6 +84,8 @@ struct Compiler {
     transitions: Vec<Transition>,
     exact: Vec<(u32, Box<[TransitionIndex]>)>,
     events: Vec<Arc<str>>,
+    /// For each state: has it or an ancestor any transition without an event?
+    eventless: Vec<bool>,
 }
 
 impl Compiler {
@@ -109,31 +116,45 @@ impl Compiler {
         &mut self,
         model: &Model,
         source: StateIndex,
-        one: &ModelTransition,
+        one: ModelTransition,
     ) -> (TransitionIndex, &Transition) {
         let index = self.transitions.len() as TransitionIndex;
         self.transitions.push(Transition {
             source,
             descriptors: self.descriptors(model, source, &one.trigger),
             timed: matches!(one.trigger, Trigger::After(_)),
-            guard: one.guard.clone(),
+            guard: one.guard,
             guard_text: Arc::from(one.guard_text.as_str()),
-            targets: one.targets.clone().into_boxed_slice(),
+            targets: one.targets.into_boxed_slice(),
             reach: one.reach,
-            actions: one.actions.clone().into_boxed_slice(),
+            actions: one.actions.into_boxed_slice(),
             plan: Plan::Open,
+            stands_at: one.trigger_span.start as u32,
         });
         (index, &self.transitions[index as usize])
     }
 
-    fn state(&mut self, model: &Model, at: StateIndex) -> State {
+    /// What the state has is moved out of the model; its names and kind stay, for those who come after it.
+    fn state(&mut self, model: &mut Model, at: StateIndex) -> State {
+        let taken = &mut model.states[usize::from(at)];
+        let (initial, transitions) = (taken.initial.take(), std::mem::take(&mut taken.transitions));
+        let (entry, exit) = (std::mem::take(&mut taken.entry), std::mem::take(&mut taken.exit));
+        let (output, donedata) = (taken.output.take(), taken.donedata.take());
+        let (invokes, tags) = (std::mem::take(&mut taken.invokes), std::mem::take(&mut taken.tags));
+        let endpoints = std::mem::take(&mut taken.endpoints);
+        let model = &*model;
         let state = model.state(at);
-        let initial = state.initial.as_ref().map(|one| self.transition(model, at, one).0);
+        let initial = initial.map(|one| self.transition(model, at, one).0);
         let events = std::mem::take(&mut self.events);
         let (mut exact, mut patterns, mut eventless) =
             (BTreeMap::<u32, Vec<_>>::new(), Vec::new(), Vec::new());
         let mut after: Vec<After> = Vec::new();
-        for one in &state.transitions {
+        for one in transitions {
+            let is_eventless = one.trigger == Trigger::Eventless;
+            let delay = match one.trigger {
+                Trigger::After(delay) => Some(delay),
+                _ => None,
+            };
             let (index, row) = self.transition(model, at, one);
             for descriptor in &row.descriptors {
                 match descriptor {
@@ -148,12 +169,11 @@ impl Compiler {
                     _ => {}
                 }
             }
-            match one.trigger {
-                Trigger::Eventless => eventless.push(index),
-                Trigger::After(delay) if after.iter().all(|known| known.delay.0 != delay) => {
-                    after.push(After { delay: Span(delay), name: after_name(model, at, delay) });
-                }
-                _ => {}
+            if is_eventless {
+                eventless.push(index);
+            }
+            if let Some(delay) = delay.filter(|delay| after.iter().all(|known| known.delay.0 != *delay)) {
+                after.push(After { delay: Span(delay), name: after_name(model, at, delay) });
             }
         }
         self.events = events;
@@ -177,29 +197,35 @@ impl Compiler {
             histories: histories.into_boxed_slice(),
             exact: (from, self.exact.len() as u32),
             patterns: patterns.into_boxed_slice(),
-            eventless_above: !eventless.is_empty() || has_eventless_above(model, at),
+            eventless_above: self.eventless[usize::from(at)],
             eventless: eventless.into_boxed_slice(),
             initial,
-            entry: state.entry.clone().into_boxed_slice(),
-            exit: state.exit.clone().into_boxed_slice(),
+            entry: entry.into_boxed_slice(),
+            exit: exit.into_boxed_slice(),
             after: after.into_boxed_slice(),
-            output: state.output.clone(),
-            donedata: state.donedata.clone(),
-            invokes: state.invokes.clone().into_boxed_slice(),
-            endpoints: state.endpoints.clone().into_boxed_slice(),
+            output,
+            donedata,
+            invokes: invokes.into_boxed_slice(),
+            endpoints: endpoints.into_boxed_slice(),
             id: state.has_id.then(|| Arc::from(state.id.as_str())),
             done: done_name(model, at),
             unhandled: unhandled_above(model, at),
             description: state.description.clone(),
-            tags: state.tags.clone().into_boxed_slice(),
+            tags: tags.into_boxed_slice(),
+            stands_at: state.span.start as u32,
         }
     }
 }
 
-fn has_eventless_above(model: &Model, at: StateIndex) -> bool {
-    let eventless =
-        |state: &ModelState| state.transitions.iter().any(|one| one.trigger == Trigger::Eventless);
-    model.ancestors(at).any(|ancestor| eventless(model.state(ancestor)))
+/// For each state: has it or an ancestor any transition without an event?
+fn eventless(model: &Model) -> Vec<bool> {
+    let mut all: Vec<bool> = Vec::with_capacity(model.states.len());
+    for state in &model.states {
+        let own = state.transitions.iter().any(|one| one.trigger == Trigger::Eventless);
+        // Parents come before their sub-states.
+        all.push(own || state.parent.is_some_and(|parent| all[usize::from(parent)]));
+    }
+    all
 }
 
 /// What the state or the nearest ancestor below the machine says; the machine's word is the chart's.

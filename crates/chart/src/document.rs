@@ -4,6 +4,8 @@
 //! It refuses to know what the keys mean. Its one invariant: whatever the text, it answers with a tree within the
 //! limits below or with findings, in time linear in the text, and without recursion over the text's depth.
 
+mod json;
+
 use crate::finding::{Code, Finding};
 use crate::value::{Map, Value};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
@@ -170,7 +172,10 @@ pub fn parse(source: &str) -> Result<Node, Box<Finding>> {
         finding.hint = Some("divide it into several machines that send events to each other".into());
         return Err(Box::new(finding));
     }
-    Builder::new(source, &lines).run()
+    match json::parse(source) {
+        Some(node) => Ok(node),
+        None => Builder::new(source, &lines).run(),
+    }
 }
 
 /// A collection that is being read.
@@ -363,8 +368,8 @@ impl<'a> Builder<'a> {
             Some(OpenKind::Map { entries, key }) => match key.take() {
                 Some((key, key_span)) => entries.push(Entry { key, key_span, value: node }),
                 None => {
-                    let text = match &node.kind {
-                        Kind::Text { text, .. } => text.clone(),
+                    let text = match node.kind {
+                        Kind::Text { text, .. } => text,
                         Kind::Int(_) | Kind::Double(_) | Kind::Bool(_) => {
                             self.source.get(node.span.clone()).unwrap_or("").to_owned()
                         }
@@ -442,3 +447,6 @@ fn core_schema(text: &str) -> Option<Kind> {
     }
     text.parse::<f64>().ok().filter(|value| value.is_finite()).map(Kind::Double)
 }
+
+#[cfg(test)]
+mod tests;

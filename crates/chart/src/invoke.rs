@@ -16,7 +16,8 @@ use everstate_kernel::{Address, DefinitionId, Effect, Event, Fault, Json, Orphan
 use std::sync::Arc;
 
 /// Names of the one type of machine that can be invoked.
-const TYPES: [&str; 4] = ["", "scxml", "http://www.w3.org/TR/scxml", "http://www.w3.org/TR/scxml/"];
+pub(crate) const TYPES: [&str; 4] =
+    ["", "scxml", "http://www.w3.org/TR/scxml", "http://www.w3.org/TR/scxml/"];
 
 /// A machine to be invoked.
 #[derive(Debug, Clone)]

@@ -10,6 +10,7 @@ mod code;
 mod compile;
 mod configuration;
 mod content;
+mod coverage;
 mod dispatch;
 pub mod document;
 pub mod draw;
@@ -37,6 +38,7 @@ pub mod value;
 pub mod write;
 
 pub use chart::Chart;
+pub use coverage::{Coverage, StateCovered, TransitionCovered};
 pub use document::{DEFINITION_BYTES_MAX, NESTING_MAX, NODES_MAX};
 pub use finding::{Code, Finding, Severity, render};
 pub use findings_page::findings_page;

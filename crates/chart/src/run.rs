@@ -8,6 +8,7 @@ mod binding;
 use crate::chart::{Chart, Enter, Plan, TransitionIndex};
 use crate::code::StateIndex;
 use crate::configuration::{Configuration, EntrySet, Memory, domain, effective_targets, remember};
+use crate::coverage::Path;
 use crate::dispatch::{PROCESSOR, SESSION_PREFIX};
 use crate::expression::{Cost, InstanceMeta};
 use crate::model::StateKind;
@@ -114,6 +115,8 @@ pub(crate) struct Run<'a> {
     pub(crate) stopping: bool,
     /// The id of the send that an error is about.
     pub(crate) error_sendid: Option<Arc<str>>,
+    /// What the turn goes through, where somebody wants to know.
+    pub(crate) path: Option<&'a mut Path>,
 }
 
 pub(crate) type Selected = SmallVec<[TransitionIndex; 4]>;
@@ -412,6 +415,9 @@ impl Run<'_> {
             let place = self.chart.state(self.chart.transition(selected[0]).source).path.to_string();
             return Err(Fault { code: FaultCode::Limit, message, place });
         }
+        if let Some(path) = &mut self.path {
+            path.taken.extend_from_slice(selected);
+        }
         let chart = self.chart;
         if let [only] = selected[..]
             && let Plan::Fixed { domain, entry } = &chart.transition(only).plan
@@ -494,6 +500,9 @@ impl Run<'_> {
         let active = self.configuration.contains(enter.state);
         if !active {
             self.configuration.insert(enter.state);
+            if let Some(path) = &mut self.path {
+                path.entered.push(enter.state);
+            }
             if !row.invokes.is_empty() {
                 self.to_invoke.push(enter.state);
             }

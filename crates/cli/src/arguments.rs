@@ -146,6 +146,7 @@ pub(crate) enum Command {
     Simulate(commands::simulate::Simulate),
     Diff(commands::diff::Diff),
     Convert(commands::convert::Convert),
+    Coverage(commands::coverage::Coverage),
     Explore(commands::explore::Explore),
     Replay(commands::replay::Replay),
     Put(commands::put::Put),

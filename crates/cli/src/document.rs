@@ -223,3 +223,8 @@ fn data(value: Option<&Value>) -> Json {
 pub(crate) fn time(time: Option<&Timestamp>) -> Json {
     time.map_or(Json::Null, |time| Json::String(rfc3339(time)))
 }
+
+/// Names, as JSON has them.
+pub(crate) fn texts(all: &[std::sync::Arc<str>]) -> Vec<&str> {
+    all.iter().map(|one| &**one).collect()
+}

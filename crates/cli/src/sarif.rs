@@ -86,3 +86,6 @@ pub(crate) fn log(results: Vec<Json>) -> Json {
         }],
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -255,3 +255,55 @@ broken: 4 worlds, 3 steps, 0 left out by reduction, 3 deep, 3 ends
     assert_eq!(ran.code, 1);
     assert!(ran.out.contains("gate.system.yaml:9:"), "{ran:#?}");
 }
+
+const DOOR: &str = "../../examples/door.yaml";
+
+#[test]
+fn coverage_of_a_script_is_told_with_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let (script, picture) = (folder.path().join("door.script"), folder.path().join("missed.svg"));
+    std::fs::write(&script, "# in and out\nopen\nclose\n+30s\nunlock {\"code\": 1}\nopen\n").unwrap();
+    let (script, picture) = (script.to_str().unwrap(), picture.to_str().unwrap());
+    let ran = run(&["coverage", DOOR, script, "--least", "90", "--draw", picture]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("90 % are asked for"), "{}", ran.err);
+    insta::assert_snapshot!("coverage_as_text", ran.out);
+    assert!(std::fs::read_to_string(picture).unwrap().starts_with("<svg"));
+    let json = run(&["coverage", DOOR, script, "--json"]).ok().json();
+    assert_eq!(json["definition"], "door:v1");
+    let mut transitions = json["transitions"].as_array().unwrap().iter();
+    let open = transitions.find(|one| one["events"] == serde_json::json!(["open"])).unwrap();
+    assert_eq!((open["taken"].as_u64(), open["line"].as_u64()), (Some(1), Some(17)), "{open}");
+    let alarm = json["states"].as_array().unwrap().iter().find(|state| state["path"] == "alarm").unwrap();
+    assert_eq!((alarm["entered"].as_u64(), alarm["line"].as_u64()), (Some(0), Some(34)), "{alarm}");
+    std::fs::write(folder.path().join("bad"), "back 4\n").unwrap();
+    let ran = run(&["coverage", DOOR, folder.path().join("bad").to_str().unwrap()]);
+    assert!(ran.code == 1 && ran.err.contains("line 1: there are 0 steps"), "{}", ran.err);
+}
+
+#[test]
+fn coverage_of_histories_is_that_of_their_turns() {
+    let turn = |at: u64, event: &str, to: &str| {
+        let event = if event.is_empty() {
+            "null".into()
+        } else {
+            format!("{{\"id\":\"e{at}\",\"name\":\"{event}\",\"data\":null}}")
+        };
+        format!(
+            "{{\"address\":\"door/{}\",\"sequence\":{at},\"time\":\"2026-01-01T00:00:0{at}Z\",\"event\":{event},\
+             \"sender\":\"client\",\"start_data\":null,\"outcome\":{{\"code\":\"ok\",\"to\":[\"{to}\"]}}}}\n",
+            7
+        )
+    };
+    let history =
+        [turn(1, "", "closed.unlocked"), turn(2, "lock", "closed.locked"), turn(3, "alarm", "alarm")]
+            .concat();
+    let ran = piped(&["coverage", DOOR, "-"], &history).ok();
+    assert!(ran.out.contains("4 of 5 states entered (80 %)"), "{}", ran.out);
+    let other = history.replace("closed.locked", "open");
+    let ran = piped(&["coverage", DOOR, "-"], &other);
+    assert!(ran.code == 1 && ran.err.contains("the history of another definition"), "{}", ran.err);
+    let cut = history.split_once('\n').unwrap().1;
+    let ran = piped(&["coverage", DOOR, "-"], cut);
+    assert!(ran.code == 1 && ran.err.contains("does not begin with its start"), "{}", ran.err);
+}

@@ -12,6 +12,9 @@ use everstate_kernel::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Entries of a small map.
+const SMALL: usize = 16;
+
 /// A map that was checked against the table.
 #[derive(Debug, Clone)]
 pub(super) struct Fields<'a> {
@@ -97,10 +100,15 @@ impl<'a> Reader<'a> {
             return Vec::new();
         };
         let mut first: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut distinct = Vec::with_capacity(entries.len());
+        let mut distinct: Vec<&'a Entry> = Vec::with_capacity(entries.len());
         for entry in entries {
-            if let Some(before) = first.get(entry.key.as_str()) {
-                let (line, _) = self.lines.position(*before);
+            // Most maps are small, and looked through sooner than a tree of their keys is made.
+            let before = match entries.len() <= SMALL {
+                true => distinct.iter().find(|one| one.key == entry.key).map(|one| one.key_span.start),
+                false => first.get(entry.key.as_str()).copied(),
+            };
+            if let Some(before) = before {
+                let (line, _) = self.lines.position(before);
                 let states = path.ends_with("states") || path == "states";
                 let (code, what) =
                     if states { (Code::DuplicateState, "state") } else { (Code::DuplicateKey, "key") };
@@ -110,7 +118,9 @@ impl<'a> Reader<'a> {
                     if states { "give one of them another name" } else { "put both into one, or remove one" };
                 self.report(code, entry.key_span.clone(), &join(path, &entry.key), message, hint);
             } else {
-                first.insert(&entry.key, entry.key_span.start);
+                if entries.len() > SMALL {
+                    first.insert(&entry.key, entry.key_span.start);
+                }
                 distinct.push(entry);
             }
         }

@@ -125,9 +125,13 @@ impl<'a> Reader<'a> {
                 }
             };
             let index = self.add_state(&entry.key, Some(parent), &body, entry.key_span.clone());
-            self.bodies.push(body.clone());
             self.states[usize::from(parent)].children.push(index);
-            self.outline_children(index, &body, depth + 1);
+            if body.find("states").is_some() {
+                self.bodies.push(body.clone());
+                self.outline_children(index, &body, depth + 1);
+            } else {
+                self.bodies.push(body);
+            }
         }
         self.states[usize::from(parent)].end = self.states.len() as StateIndex;
     }
@@ -187,7 +191,7 @@ impl<'a> Reader<'a> {
     /// Reads what every state has.
     pub(super) fn fill_states(&mut self) {
         for at in 0..self.states.len() {
-            let body = self.bodies[at].clone();
+            let body = std::mem::replace(&mut self.bodies[at], Fields::empty(&format::STATE));
             let index = at as StateIndex;
             let place = self.states[at].place.clone();
             let unhandled = self.unhandled(&body, &place);

@@ -391,9 +391,13 @@ impl Writer<'_, '_> {
             let names: Vec<String> = names.collect();
             let _ = write!(attributes, " event=\"{}\"", names.join(" "));
         }
-        if let Some(guard) = &transition.guard {
-            let text = self.guard(guard);
-            let _ = write!(attributes, " cond=\"{}\"", escaped(&text));
+        let guard = transition.guard.as_ref().map(|guard| self.guard(guard));
+        let guard = match (self.failing(transition), guard) {
+            (Some(failing), Some(guard)) => Some(format!("{failing} && ({guard})")),
+            (failing, guard) => failing.or(guard),
+        };
+        if let Some(guard) = guard {
+            let _ = write!(attributes, " cond=\"{}\"", escaped(&guard));
         }
         let (targets, is_internal) = self.reach(transition, place);
         if !targets.is_empty() {
@@ -415,8 +419,23 @@ impl Writer<'_, '_> {
             Descriptor::Exact(name) if *name == self.chart.state(source).done => {
                 format!("done.state.{}", escaped(&self.ids[&source]))
             }
+            Descriptor::Exact(name) if self.failed(name).is_some() => "error.communication".to_owned(),
             Descriptor::Exact(name) | Descriptor::Prefix(name) => escaped(name),
         }
+    }
+
+    /// The id of the invoked machine whose failing an event tells of, which has no event of its own in SCXML.
+    fn failed<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let id = name.strip_prefix("error.invoke.").filter(|_| self.chart.rules.is_none())?;
+        let mut all = self.chart.states.iter().flat_map(|state| &state.invokes);
+        all.any(|invoke| invoke.id.as_deref() == Some(id)).then_some(id)
+    }
+
+    /// What tells the failing of one invoked machine from other errors.
+    fn failing(&self, transition: &Transition) -> Option<String> {
+        let [Descriptor::Exact(name)] = &*transition.descriptors else { return None };
+        let id = self.failed(name)?;
+        Some(format!("_event.invokeid == {}", expressions::quoted(id)))
     }
 
     /// The targets as SCXML has them, and whether the source stays.

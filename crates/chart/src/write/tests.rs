@@ -35,7 +35,19 @@ fn anatomy(definition: &ChartDefinition) -> String {
         rest = &rest[end.unwrap_or(rest.len())..];
     }
     out.push_str(rest);
-    out
+    without_numbers_of(&out, "stands_at: ")
+}
+
+fn without_numbers_of(text: &str, key: &str) -> String {
+    let parts = text.split(key).enumerate();
+    let bare = |(at, part): (usize, &str)| {
+        if at == 0 {
+            part.to_owned()
+        } else {
+            part.trim_start_matches(|c: char| c.is_ascii_digit()).to_owned()
+        }
+    };
+    parts.map(bare).collect()
 }
 
 #[track_caller]
@@ -220,9 +232,12 @@ fn losses_are_named() {
     let written = write(&definition("machine.scxml", SCXML), Notation::Yaml);
     let told: Vec<String> =
         written.losses.iter().map(|loss| format!("{}: {}", loss.place, loss.what)).collect();
-    for part in
-        ["invoked machine (inner)", "a part of a data item", "a history's default", "faults that undo"]
-    {
+    for part in [
+        "inside of this one; make it a definition of its own (inner)",
+        "a part of a data item",
+        "a history's default",
+        "faults that undo",
+    ] {
         assert!(told.iter().any(|one| one.contains(part)), "{part}\n{told:#?}");
     }
     // What is left can be read.
@@ -231,6 +246,39 @@ fn losses_are_named() {
     let written = write(&definition("machine.yaml", replies), Notation::Scxml);
     assert!(written.losses.iter().any(|loss| loss.what.contains("reply")), "{:?}", written.losses);
     definition("machine.scxml", &written.text);
+}
+
+const INVOKING: &str = "{name: parent, context: {n: 1}, initial: a, states: {
+    a: {invoke: [
+            {id: child, src: other, input: {n: context.n}, autoForward: true, onDone: {target: b, guard: context.n > 0}, onError: c},
+            {src: 'kind${context.n}', onError: {target: c, guard: context.n > 1}}],
+        on: {e: {actions: {log: e}}}},
+    b: {type: final}, c: {type: final}}}";
+
+#[test]
+fn what_is_invoked_goes_both_ways() {
+    comes_back("parent.yaml", INVOKING, Notation::Yaml);
+    let native = definition("parent.yaml", INVOKING);
+    let there = write(&native, Notation::Scxml);
+    assert_eq!(there.losses.len(), 1, "errors are events: {:?}", there.losses);
+    for part in [
+        "<invoke id=\"child\" autoforward=\"true\" src=\"other\">",
+        "<param name=\"n\" expr=\"n\"/>",
+        "event=\"done.invoke.child\" cond=\"n &gt; 0\"",
+        "event=\"error.communication\" cond=\"_event.invokeid == 'child'\"",
+        "cond=\"_event.invokeid == '1.a' &amp;&amp; (n &gt; 1)\"",
+    ] {
+        assert!(there.text.contains(part), "{part}\n{}", there.text);
+    }
+    comes_back("parent.scxml", &there.text, Notation::Scxml);
+    let back = write(&definition("parent.scxml", &there.text), Notation::Yaml);
+    for part in
+        ["id: child", "src: other", "autoForward: true", "src: kind${context.n}", "done.invoke.child:"]
+    {
+        assert!(back.text.contains(part), "{part}\n{}", back.text);
+    }
+    assert!(back.losses.iter().all(|loss| !loss.what.contains("left out")), "{:?}", back.losses);
+    definition("parent.yaml", &back.text);
 }
 
 /// Around a state that a history remembers, the recommendation enters states again that were not left. Documents in

@@ -3,6 +3,8 @@
 //! It refuses to know how YAML looks. Its one invariant: a chart that was read from the native format is written
 //! without loss, and reads as the same chart.
 
+mod invokes;
+
 use super::yaml_actions::Contents;
 use super::yaml_text::Tree;
 use super::{Losses, children, delay_of, lose, transitions};
@@ -39,6 +41,7 @@ pub(super) fn write(definition: &ChartDefinition, losses: Losses<'_>) -> String 
     writer.context(&mut entries);
     writer.tables(&mut entries);
     writer.body(0, &mut entries);
+    writer.failing_of_invoked();
     if chart.rules.is_some() {
         let what =
             "errors in actions and guards are events in SCXML; here they are faults that undo the turn";
@@ -214,19 +217,9 @@ impl Writer<'_, '_> {
         if !state.endpoints.is_empty() {
             add("endpoints", self.contents.endpoints(&state.endpoints));
         }
-        let mut invoked = Vec::new();
-        for invoke in &state.invokes {
-            match (&invoke.source, &self.chart.rules) {
-                (Source::Definition(source), None) => invoked.push(self.contents.invoke(invoke, source)),
-                (Source::Task(_), _) => invoked.extend(self.task(invoke)),
-                _ => {
-                    let id = invoke.id.as_deref().unwrap_or("without id");
-                    lose(self.contents.losses, &place, format!("left out: an invoked machine ({id})"));
-                }
-            }
-        }
-        if !invoked.is_empty() {
-            add("invoke", Tree::one_or_more(invoked));
+        let invokes = self.invokes(at, &place);
+        if !invokes.is_empty() {
+            entries.push(("invoke".to_owned(), Tree::one_or_more(invokes)));
         }
         self.transitions_of(at, &place, entries);
         let state = self.chart.state(at);
@@ -368,7 +361,7 @@ impl Writer<'_, '_> {
         match descriptor {
             Descriptor::Prefix(name) if self.chart.rules.is_some() => {
                 let done = self.chart.states.iter().any(|state| state.done == *name);
-                if done { name.to_string() } else { format!("{name}.*") }
+                if done || invokes::is_end(self.chart, name) { name.to_string() } else { format!("{name}.*") }
             }
             other => other.text().to_string(),
         }

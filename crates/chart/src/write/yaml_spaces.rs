@@ -6,7 +6,6 @@ use super::yaml_actions::Contents;
 use super::yaml_text::Tree;
 use crate::code::{Acting, Formula, Template};
 use crate::endpoint::{Act, Endpoint, Within};
-use crate::invoke::Invoke;
 use crate::link::{Link, Spawn};
 use crate::presence::{interest_word, role_word};
 use crate::value::Value;
@@ -113,19 +112,6 @@ impl Contents<'_, '_> {
             Link::GiveUp(reason) => ("giveUp", Tree::Text(self.template(reason))),
         };
         Tree::Map(vec![(word.to_owned(), what)])
-    }
-
-    pub(super) fn invoke(&mut self, invoke: &Invoke, source: &Template) -> Tree {
-        let mut entries = Entries::new();
-        self.add("src", source, &mut entries);
-        entries.extend(invoke.id.as_ref().map(|id| ("id".to_owned(), Tree::text(&**id))));
-        if let Some(input) = &invoke.payload.content {
-            self.add_value("input", input, &mut entries);
-        }
-        if invoke.forwards {
-            entries.push(("autoForward".to_owned(), yes()));
-        }
-        Tree::Map(entries)
     }
 
     fn spawn(&mut self, spawn: &Spawn) -> Tree {

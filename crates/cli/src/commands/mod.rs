@@ -4,6 +4,7 @@ pub(crate) mod r#await;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod convert;
+pub(crate) mod coverage;
 pub(crate) mod dead_letters;
 pub(crate) mod definition;
 pub(crate) mod definitions;
@@ -62,6 +63,7 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         Command::Draw(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Diff(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Convert(command) => command.run(output),
+        Command::Coverage(command) => command.run(output),
         Command::Simulate(command) => command.run(output),
         Command::Explore(command) => command.run(output),
         Command::Replay(command) => command.run(output),

@@ -2,7 +2,7 @@
 
 use crate::failure::{Exit, Failure, plain};
 use crate::output::Output;
-use crate::simulation::Simulation;
+use crate::simulation::{Simulation, Told};
 use crate::{chart_file, meant};
 use clap::Args;
 use everstate_kernel::Json;
@@ -75,35 +75,39 @@ impl Simulate {
     }
 }
 
-/// Does what a line says, or says why it cannot be meant.
+/// Does what a line says and shows where that led, or says why it cannot be meant.
 fn obey(line: &str, simulation: &mut Simulation, output: &mut Output) -> Result<Result<(), String>, Failure> {
+    if matches!(line, "help" | "?") {
+        output.data(HELP)?;
+        return Ok(Ok(()));
+    }
+    match act(line, simulation) {
+        Ok(told) => show(simulation, &told, output).map(Ok),
+        Err(message) => Ok(Err(message)),
+    }
+}
+
+/// Does what a line of a script says, and tells what followed; or says why it cannot be meant.
+pub(crate) fn act(line: &str, simulation: &mut Simulation) -> Result<Told, String> {
     let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let rest = rest.trim();
-    let told = match word {
-        "help" | "?" => {
-            output.data(HELP)?;
-            return Ok(Ok(()));
-        }
+    Ok(match word {
         "show" => Vec::new(),
         "back" | "b" | "forward" | "f" => {
-            let Ok(steps) = (if rest.is_empty() { Ok(1) } else { rest.parse::<u32>() }) else {
-                return Ok(Err(format!("{rest:?} is no number of steps")));
-            };
+            let steps = if rest.is_empty() { Ok(1) } else { rest.parse::<u32>() };
+            let steps = steps.map_err(|_| format!("{rest:?} is no number of steps"))?;
             let steps = isize::try_from(steps).unwrap_or(isize::MAX);
             if !simulation.go(if word.starts_with('b') { -steps } else { steps }) {
                 let (at, last) = simulation.position();
-                return Ok(Err(format!("there are {at} steps before this and {} after it", last - at)));
+                return Err(format!("there are {at} steps before this and {} after it", last - at));
             }
             Vec::new()
         }
         "tick" => simulation.pass(None),
         word if word.starts_with('+') => {
-            let Ok(span) = meant::span(&line[1..]) else {
-                return Ok(Err(format!(
-                    "{:?} is no length of time; write such as +500ms, +30s, +2h",
-                    &line[1..]
-                )));
-            };
+            let span = meant::span(&line[1..]).map_err(|_| {
+                format!("{:?} is no length of time; write such as +500ms, +30s, +2h", &line[1..])
+            })?;
             simulation.pass(Some(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
         }
         word => {
@@ -111,15 +115,13 @@ fn obey(line: &str, simulation: &mut Simulation, output: &mut Output) -> Result<
                 "send" => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
                 name => (name, rest),
             };
-            match json(if data.trim().is_empty() { "null" } else { data.trim() }) {
-                Ok(data) if !name.is_empty() => simulation.send(name, data),
-                Ok(_) => return Ok(Err("send needs the name of an event".to_owned())),
-                Err(message) => return Ok(Err(message)),
+            let data = json(if data.trim().is_empty() { "null" } else { data.trim() })?;
+            if name.is_empty() {
+                return Err("send needs the name of an event".to_owned());
             }
+            simulation.send(name, data)
         }
-    };
-    show(simulation, &told, output)?;
-    Ok(Ok(()))
+    })
 }
 
 fn span(milliseconds: i64) -> String {

@@ -2,14 +2,18 @@
 //!
 //! It refuses to know servers and terminals. Its one invariant: every moment is kept whole, so going back is exact.
 
+mod replay;
 #[cfg(test)]
 mod tests;
 
-use everstate_chart::ChartDefinition;
+pub(crate) use replay::Replay;
+
+use everstate_chart::{ChartDefinition, Coverage};
 use everstate_kernel::{
     Address, Behaviour, Description, Effect, Event, EventId, Handled, Json, Next, Sender, State, Time, Turn,
     Waiting,
 };
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -44,6 +48,8 @@ pub(crate) struct Simulation {
     address: Address,
     moments: Vec<Moment>,
     at: usize,
+    /// What all its steps went through, those included that it went back from.
+    coverage: RefCell<Coverage>,
 }
 
 /// What a step did, as lines for people.
@@ -56,10 +62,12 @@ impl Simulation {
             Address::parse(&format!("{}/1", definition.id.name)).map_err(|error| error.to_string())?;
         let begin =
             Moment { state: None, now: Time(0), timers: Vec::new(), kept: Vec::new(), done: None, events: 0 };
-        let mut simulation = Simulation { definition, address, moments: Vec::new(), at: 0 };
+        let coverage = RefCell::default();
+        let mut simulation = Simulation { definition, address, moments: Vec::new(), at: 0, coverage };
         let mut moment = begin;
         let mut turn = simulation.turn(moment.now);
-        let next = simulation.definition.chart.start(data, &mut turn);
+        let chart = &simulation.definition.chart;
+        let next = chart.start_counted(data, &mut turn, &mut simulation.coverage.borrow_mut());
         let effects = turn.effects;
         let next = next.map_err(|fault| format!("{} at {}", fault.message, fault.place))?;
         let (mut told, mut todo) = (Vec::new(), VecDeque::new());
@@ -162,7 +170,8 @@ impl Simulation {
                 time: moment.now,
             };
             let mut turn = self.turn(moment.now);
-            let result = self.definition.chart.handle(&state, &event, &mut turn);
+            let chart = &self.definition.chart;
+            let result = chart.handle_counted(&state, &event, &mut turn, &mut self.coverage.borrow_mut());
             let effects = turn.effects;
             match result {
                 Ok(Handled::Took(next)) => {
@@ -222,6 +231,11 @@ impl Simulation {
             moment.timers.clear();
             moment.done = Some(output);
         }
+    }
+
+    /// What all its steps went through.
+    pub(crate) fn coverage(&self) -> Coverage {
+        self.coverage.borrow().clone()
     }
 
     pub(crate) fn description(&self) -> Option<Description> {

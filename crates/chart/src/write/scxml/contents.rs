@@ -295,6 +295,31 @@ impl Writer<'_, '_> {
         }
     }
 
+    /// What a machine is invoked with, which has to be a map: its entries become parameters.
+    fn input(&mut self, input: &Formula, place: &str) {
+        let entries: Vec<(String, Formula)> = match input {
+            Formula::Literal(Value::Null) => return,
+            Formula::Literal(Value::Map(map)) => {
+                let literal = |(key, value): (&Key, &Value)| {
+                    Some((key.as_str()?.to_owned(), Formula::Literal(value.clone())))
+                };
+                map.iter().filter_map(literal).collect()
+            }
+            Formula::Map(entries) => entries
+                .iter()
+                .filter_map(|(key, value)| Some((key.as_str()?.to_owned(), value.clone())))
+                .collect(),
+            _ => {
+                let what = "left out: what a machine is invoked with, where it is no map of known keys";
+                return lose(self.losses, place, what);
+            }
+        };
+        for (name, value) in entries {
+            let text = self.formula(&value);
+            self.line(&format!("<param name=\"{}\" expr=\"{}\"/>", escaped(&name), escaped(&text)));
+        }
+    }
+
     pub(super) fn invokes(&mut self, at: StateIndex) {
         let chart = self.chart;
         let place = self.place(at);
@@ -322,7 +347,11 @@ impl Writer<'_, '_> {
                 attributes.push_str(&self.text("src", "srcexpr", source));
             }
             self.open("invoke", &attributes);
-            self.payload(&invoke.payload);
+            match (&invoke.source, &invoke.payload.content) {
+                // What is named takes no content beside it.
+                (Source::Definition(_), Some(input)) => self.input(input, &place),
+                _ => self.payload(&invoke.payload),
+            }
             match &invoke.source {
                 Source::Definition(_) | Source::Task(_) => {}
                 Source::Inline(number) => {
