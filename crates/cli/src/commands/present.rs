@@ -19,8 +19,8 @@ pub(crate) struct Present {
     /// Segments joined by '/'; '*' stands for one, a final '>' for the rest
     pattern: String,
     /// The space, by its path; the outermost when not given
-    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
-    space: String,
+    #[arg(long, value_name = "PATH")]
+    space: Option<String>,
     /// Observers, too, who are not seen by others
     #[arg(long)]
     everything: bool,
@@ -28,7 +28,8 @@ pub(crate) struct Present {
 
 impl Present {
     pub(crate) async fn run(self, shared: &Shared, output: &mut Output) -> Result<Exit, Failure> {
-        let (at, pattern) = (space::address(&self.space)?, space::pattern(&self.pattern)?);
+        let (at, pattern) =
+            (space::address(self.space.as_deref().unwrap_or_default())?, space::pattern(&self.pattern)?);
         let client = meant::prompt_client(shared)?;
         let interest = if self.everything { "everything" } else { "observer" };
         let (mut rows, mut all) = (Vec::new(), true);

@@ -17,8 +17,8 @@ pub(crate) struct Routes {
     /// The topic; with wildcards, all whose patterns intersect it
     topic: String,
     /// The space, by its path; the outermost when not given
-    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
-    space: String,
+    #[arg(long, value_name = "PATH")]
+    space: Option<String>,
     /// A message of feedback, which goes back to publishers
     #[arg(long)]
     feedback: bool,
@@ -26,7 +26,8 @@ pub(crate) struct Routes {
 
 impl Routes {
     pub(crate) async fn run(self, shared: &Shared, output: &mut Output) -> Result<Exit, Failure> {
-        let (at, topic) = (space::address(&self.space)?, space::pattern(&self.topic)?);
+        let (at, topic) =
+            (space::address(self.space.as_deref().unwrap_or_default())?, space::pattern(&self.topic)?);
         let client = meant::prompt_client(shared)?;
         let role = if self.feedback { "publisher" } else { "subscriber" };
         let question = json!({ "topic": topic, "role": role });
