@@ -44,7 +44,8 @@ async fn recorded_inputs_lead_to_the_same_bytes_in_the_simulator() {
             let handle = handle.clone();
             tokio::spawn(async move {
                 for number in 0..60 {
-                    let name = ["add", "when-open", "open", "soon", "pass", "fail"][(number * 7 + sender) % 6];
+                    let name =
+                        ["add", "when-open", "open", "soon", "pass", "fail"][(number * 7 + sender) % 6];
                     let to = address(&((number + sender) % 5).to_string());
                     let sent = event(&format!("{sender}-{number}"), name);
                     // Twice, as a client does that has not heard: the second is told what came of the first.

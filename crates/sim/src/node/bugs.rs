@@ -207,7 +207,9 @@ impl Seam {
     /// The text that is compiled of a definition's.
     pub(super) fn text(&self, source: &Arc<str>) -> String {
         match self.bug {
-            Some(Bug::GuardOrder) => source.replace(">= 100", ">= 10#").replace(">= 10,", ">= 100,").replace(">= 10#", ">= 10"),
+            Some(Bug::GuardOrder) => {
+                source.replace(">= 100", ">= 10#").replace(">= 10,", ">= 100,").replace(">= 10#", ">= 10")
+            }
             Some(Bug::WrongSiblings) => source.replace("rest_for_one", "one_for_all"),
             _ => source.to_string(),
         }

@@ -165,7 +165,11 @@ pub(crate) fn later() -> Vec<(DefinitionId, Arc<str>)> {
 }
 
 /// The definition of a text, as it is or as `altered` has it.
-pub(crate) fn compile(id: &DefinitionId, source: &Arc<str>, altered: &str) -> Result<Arc<Definition>, String> {
+pub(crate) fn compile(
+    id: &DefinitionId,
+    source: &Arc<str>,
+    altered: &str,
+) -> Result<Arc<Definition>, String> {
     if &*id.name == PUPPET {
         let policy = Policy { create: Create::OnDemand, ..Policy::default() };
         return Ok(Arc::new(Definition { id: id.clone(), behaviour: Arc::new(Puppet), policy }));

@@ -5,8 +5,8 @@
 
 use everstate_kernel::space::{Act, Interest, Part, Pattern, Place, Role};
 use everstate_kernel::{
-    Address, Behaviour, Description, Effect, Event, Fault, FaultCode, Handled, Json, Labels, Next, State, Time,
-    Turn, Waiting,
+    Address, Behaviour, Description, Effect, Event, Fault, FaultCode, Handled, Json, Labels, Next, State,
+    Time, Turn, Waiting,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -73,7 +73,8 @@ pub(crate) struct Puppet;
 impl Knows {
     /// Takes what a space tells. False when it is something else.
     fn told(&mut self, event: &Event) -> bool {
-        let Some((word, name)) = event.name.strip_prefix("space.").and_then(|rest| rest.split_once('.')) else {
+        let Some((word, name)) = event.name.strip_prefix("space.").and_then(|rest| rest.split_once('.'))
+        else {
             return false;
         };
         let Ok(told) = serde_json::from_str::<Told>(event.data.as_str()) else { return false };

@@ -10,9 +10,7 @@ use super::plan::{Befalls, Deed, Plan, What};
 use super::site::{Broken, FULL_PAUSE, Site, Worked, data, summary};
 use super::{Failure, Verdict, cast};
 use crate::chance::Chance;
-use everstate_kernel::{
-    Address, Answer, Event, EventId, Input, Json, Release, RestartFrom, Sender, Ticket,
-};
+use everstate_kernel::{Address, Answer, Event, EventId, Input, Json, Release, RestartFrom, Sender, Ticket};
 use everstate_store::{Crash, Torn};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -373,7 +371,8 @@ impl<'a> Run<'a> {
         let inputs = asked.iter().enumerate().filter_map(|(ticket, index)| self.input(ticket as u64, *index));
         let inputs: Vec<Input> = inputs.collect();
         let before = self.ledger.commits.len();
-        let worked = self.site.work(inputs, self.at_ms, &mut self.ledger).map_err(|what| ("contract", what))?;
+        let worked =
+            self.site.work(inputs, self.at_ms, &mut self.ledger).map_err(|what| ("contract", what))?;
         self.busy_until = self.at_ms + self.site.disk.take_waited_ms();
         if let Some(commit) = self.ledger.commits.get(before) {
             let line = format!("commit {}: {}", before + 1, summary(&commit.records));

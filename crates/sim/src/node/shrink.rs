@@ -23,10 +23,8 @@ pub fn shrink(plan: &Plan, bug: Option<Bug>, tries: usize) -> Plan {
             }
             left -= 1;
             let out: BTreeSet<&Place> = part.iter().collect();
-            let tried = best.with(
-                |deed| !out.contains(&Place::Deed(deed)),
-                |fault| !out.contains(&Place::Fault(fault)),
-            );
+            let tried = best
+                .with(|deed| !out.contains(&Place::Deed(deed)), |fault| !out.contains(&Place::Fault(fault)));
             let found = run(&tried, bug).failure;
             if found.is_some_and(|found| found.check == failure.check) {
                 best = tried;

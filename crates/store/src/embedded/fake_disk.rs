@@ -231,8 +231,10 @@ impl FakeFile {
 
     /// The power goes: what was not synced is there or not.
     fn lose(&mut self, torn: Torn, dice: &mut Dice) {
-        let sectors: Vec<(usize, Vec<u8>)> =
-            std::mem::take(&mut self.pending).into_iter().flat_map(|(at, bytes)| sectors(at, bytes)).collect();
+        let sectors: Vec<(usize, Vec<u8>)> = std::mem::take(&mut self.pending)
+            .into_iter()
+            .flat_map(|(at, bytes)| sectors(at, bytes))
+            .collect();
         let kept = match torn {
             Torn::Lost => 0,
             Torn::Cut => dice.below(sectors.len() as u64 + 1) as usize,

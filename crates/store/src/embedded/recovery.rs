@@ -88,7 +88,8 @@ impl Opening {
         let mut ended_at = 0;
         for (at, number) in numbers.iter().enumerate() {
             let path = segment_path(&self.folder, *number);
-            let bytes = Arc::new(self.disk.read(&path).map_err(|source| self.failed("reading", &path, source))?);
+            let bytes =
+                Arc::new(self.disk.read(&path).map_err(|source| self.failed("reading", &path, source))?);
             let is_last = at + 1 == numbers.len();
             let header = match self.header(&path, &bytes, *number, is_last)? {
                 Some(header) => header,
@@ -310,9 +311,7 @@ impl Opening {
             return Ok(());
         }
         let file = self.disk.open(path).map_err(|e| self.failed("opening", path, e))?;
-        zero(&*file, offset, reach)
-            .and_then(|()| file.sync())
-            .map_err(|e| self.failed("clearing", path, e))
+        zero(&*file, offset, reach).and_then(|()| file.sync()).map_err(|e| self.failed("clearing", path, e))
     }
 
     fn finish(self, mut shelf: Shelf, current: Segment, next: u64) -> Result<Journal, StoreError> {

@@ -43,8 +43,7 @@ fn queries(whole: &Whole) -> Vec<Query> {
         for done in [true, false] {
             queries.push(Query { done: Some(done), ..of_kind.clone() });
         }
-        let labels: BTreeSet<&str> =
-            rows().flat_map(|row| row.labels.iter().map(|label| &**label)).collect();
+        let labels: BTreeSet<&str> = rows().flat_map(|row| row.labels.iter().map(|label| &**label)).collect();
         // Some states that nobody is in belong to each list, too.
         for state in labels.into_iter().chain(["open", "closed", "draft", "held", "free", "watching"]) {
             queries.push(Query { state: Some(state.to_owned()), ..of_kind.clone() });

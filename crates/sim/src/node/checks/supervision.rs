@@ -34,7 +34,9 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Result<(), String> {
             if starts != model.starts[place] || counted(place) != model.counted[place] {
                 return Err(format!(
                     "{me} with {strategy}: {child} was started {starts} times and counted {} restarts; {} and {} are right",
-                    counted(place), model.starts[place], model.counted[place]
+                    counted(place),
+                    model.starts[place],
+                    model.counted[place]
                 ));
             }
         }
@@ -61,7 +63,9 @@ fn model(evidence: &Evidence<'_>, name: &str, strategy: &str, bears: usize) -> O
             let labels = &turn.instance.labels;
             watching.insert(address, labels.first().is_some_and(|label| &**label == "watching"));
         }
-        let Some(place) = address.id().strip_prefix(name).filter(|_| address.kind() == "crew") else { continue };
+        let Some(place) = address.id().strip_prefix(name).filter(|_| address.kind() == "crew") else {
+            continue;
+        };
         let place: usize = place.parse().ok()?;
         if matches!(turn.entry.cause, Cause::Start { .. } | Cause::Restart { .. }) {
             up += 1;

@@ -48,11 +48,7 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Result<(), String> {
 const NONE: &Vec<TimerKey> = &Vec::new();
 
 /// The event of a timer comes at its due or later, and says when it was due.
-fn fired_early(
-    record: &Record,
-    dues: &BTreeMap<String, Time>,
-    now: Time,
-) -> Result<(), String> {
+fn fired_early(record: &Record, dues: &BTreeMap<String, Time>, now: Time) -> Result<(), String> {
     let (event, at) = match record {
         Record::Turn(turn) => match &turn.entry.cause {
             Cause::Event(event) => (event, turn.entry.at.min(now)),
@@ -64,7 +60,10 @@ fn fired_early(
     };
     let Some(due) = dues.get(event.id.as_str()) else { return Ok(()) };
     if event.sender == Sender::Timer && event.time != *due {
-        return Err(format!("timer {} says that it was due at {}, and it was at {due}", event.id, event.time));
+        return Err(format!(
+            "timer {} says that it was due at {}, and it was at {due}",
+            event.id, event.time
+        ));
     }
     if at < *due {
         return Err(format!("timer {} fires at {at} and is due at {due}", event.id));
