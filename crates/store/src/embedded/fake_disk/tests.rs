@@ -63,14 +63,14 @@ fn live(seed: u64, befalls: impl Fn(&FakeDisk, &mut Dice)) {
 
 #[test]
 fn whatever_a_power_cut_leaves_the_acknowledged_is_there() {
-    for seed in 0..40 {
+    for seed in 0..8 {
         live(seed, |disk, dice| disk.die_after(dice.below(60)));
     }
 }
 
 #[test]
 fn what_a_failed_sync_left_to_be_seen_is_written_again() {
-    for seed in 100..130 {
+    for seed in 100..106 {
         live(seed, |disk, dice| {
             if dice.one_in(2) {
                 disk.fail_next_sync();
@@ -82,7 +82,7 @@ fn what_a_failed_sync_left_to_be_seen_is_written_again() {
 #[test]
 fn a_disk_that_lies_is_found_out() {
     let lost = std::panic::catch_unwind(|| {
-        for seed in 0..20 {
+        for seed in 0..4 {
             live(seed, |disk, _| disk.set_lying(true));
         }
     });
