@@ -1,3 +1,4 @@
+//! The target `scxml` of `../targets.rs`, for libFuzzer.
 #![no_main]
 #[path = "../targets.rs"]
 #[allow(dead_code)]

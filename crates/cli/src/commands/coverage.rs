@@ -1,7 +1,7 @@
 //! `coverage`: which states and transitions of a chart some runs went through; without a server.
 
 use super::simulate;
-use crate::failure::{Exit, Failure, plain};
+use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::simulation::{Replay, Simulation};
 use crate::{chart_file, document};
@@ -63,7 +63,8 @@ impl Coverage {
         }
         let source = chart_file::source(&self.file)?;
         let shown = Shown {
-            lines: Lines::new(&source),
+            // A mark of byte order is no part of what has places.
+            lines: Lines::new(source.trim_start_matches('\u{feff}')),
             states: counts.states(&definition.chart),
             transitions: counts.transitions(&definition.chart),
         };
@@ -91,9 +92,8 @@ fn text_of(file: &Path) -> Result<String, Failure> {
         let message = format!("{} is larger than {RUN_BYTES_MAX} bytes; give it in parts", file.display());
         return Err(Failure::problem("too-large", message));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        Failure::problem("malformed", format!("{} is not UTF-8 text: {}", file.display(), error))
-    })
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::problem("malformed", format!("{} is not UTF-8 text", file.display())))
 }
 
 /// Runs a script, or plays histories; what they went through.
