@@ -2,7 +2,8 @@
 
 #![allow(missing_docs)]
 
-use everstate_chart::{Notation, read, write};
+use everstate_chart::read;
+use everstate_chart::write::{Notation, write};
 
 fn problems(invoke: &str) -> Vec<String> {
     let text = format!("name: m\ninitial: a\nstates:\n  a:\n    invoke: {invoke}\n    on: {{x: a}}\n");

@@ -164,6 +164,7 @@ pub(crate) enum Command {
     Restart(commands::restart::Restart),
     Tree(commands::tree::Tree),
     Restarts(commands::restarts::Restarts),
+    Tasks(commands::tasks::Tasks),
     DeadLetters(commands::dead_letters::DeadLetters),
     Load(commands::load::Load),
     Export(commands::export::Export),

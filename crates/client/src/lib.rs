@@ -13,6 +13,7 @@ mod follow;
 mod json;
 mod retry;
 mod time;
+mod worker;
 
 pub use client::{Client, Condition, Delivery};
 pub use connection::{Target, TargetError};
@@ -22,3 +23,4 @@ pub use follow::{Follower, Subject, Told};
 pub use json::{UnkeptNumber, json, value};
 pub use retry::Retry;
 pub use time::{millis, rfc3339, timestamp};
+pub use worker::{Task, TaskError, Worker};

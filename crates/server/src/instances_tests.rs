@@ -18,6 +18,7 @@ fn row() -> Instance {
         turns: 1,
         mailbox_len: 0,
         timers: Vec::new(),
+        tasks: Vec::new(),
         retry: None,
         links: None,
     }
