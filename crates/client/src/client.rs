@@ -404,8 +404,11 @@ impl Client {
         lease: &str,
         progress: Option<Value>,
     ) -> Result<api::HeartbeatTaskResponse, ClientError> {
-        let request =
-            api::HeartbeatTaskRequest { lease: lease.into(), progress: progress.into(), ..Default::default() };
+        let request = api::HeartbeatTaskRequest {
+            lease: lease.into(),
+            progress: progress.into(),
+            ..Default::default()
+        };
         self.once(async |options| {
             Ok(self.calls.heartbeat_task_with_options(request.clone(), options).await?.into_owned())
         })

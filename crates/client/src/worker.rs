@@ -171,8 +171,9 @@ impl Worker {
         let mut stop = pin!(stop);
         let mut running = FuturesUnordered::new();
         let (mut stopping, mut taken) = (false, 0u64);
-        let mut polling: Option<Pin<Box<dyn Future<Output = Result<Vec<api::LeasedTask>, ClientError>> + '_>>> =
-            None;
+        let mut polling: Option<
+            Pin<Box<dyn Future<Output = Result<Vec<api::LeasedTask>, ClientError>> + '_>>,
+        > = None;
         loop {
             let left = self.count.map_or(u64::MAX, |count| count.saturating_sub(taken));
             let free = (self.concurrency.saturating_sub(running.len()) as u64).min(left);

@@ -6,6 +6,7 @@
 //! Its one invariant: a [`Config`] is whole and consistent; what cannot be so is a [`ConfigError`] that names the
 //! setting, where it was given, and what would be right.
 
+use crate::http_worker::Allowed;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -43,6 +44,8 @@ pub struct Config {
     pub queue_max: usize,
     /// Instances kept in memory.
     pub instances_cached_max: usize,
+    /// Where tasks that are requests may go; nowhere: the server makes none.
+    pub http_worker_allow: Allowed,
     /// What is logged: a level, or `target=level` pairs.
     pub log: String,
     /// How it is logged.
@@ -148,6 +151,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("stop-timeout", "SECONDS", Some("10"), "how long calls may take to finish when the server stops"),
     setting("queue-max", "N", Some("16384"), "inputs waiting before calls are refused as overloaded"),
     setting("instances-cached-max", "N", Some("65536"), "instances kept in memory"),
+    setting(
+        "http-worker-allow",
+        "URL,…",
+        Some(""),
+        "let the server make the requests of `http` tasks to URLs that begin so; off unless given, since the server may reach what clients must not",
+    ),
     setting("log", "LEVEL", Some("info"), "error, warn, info, debug or trace, or TARGET=LEVEL,… "),
     setting("log-format", "FORMAT", Some("compact"), "compact or json"),
 ];
@@ -267,6 +276,7 @@ impl Config {
             queue_max: read.with("queue-max", |text| number(text, 1, 1 << 24))? as usize,
             instances_cached_max: read.with("instances-cached-max", |text| number(text, 1, 1 << 28))?
                 as usize,
+            http_worker_allow: read.with("http-worker-allow", Allowed::parse)?,
             log: read.with("log", |text| {
                 text.parse::<tracing_subscriber::filter::Targets>()
                     .map(|_| text.to_string())

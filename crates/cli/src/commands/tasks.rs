@@ -151,8 +151,8 @@ impl Work {
                     let result = execute(&command, &task).await;
                     match &result {
                         _ if quiet => {}
-                        Ok(_) => eprintln!("{what}: done"),
-                        Err(error) => eprintln!("{what}: {}", error.message),
+                        Ok(_) => talk(&format!("{what}: done")),
+                        Err(error) => talk(&format!("{what}: {}", error.message)),
                     }
                     result
                 }
@@ -166,6 +166,12 @@ impl Work {
         worker.run_until(stop).await?;
         Ok(Exit::Fine)
     }
+}
+
+/// Says something while a worker has the output.
+fn talk(line: &str) {
+    // Nobody may listen any more; that is no reason to stop working.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Ends the command when its task is not wanted any more.
@@ -183,7 +189,9 @@ impl Drop for Running {
 
 /// Runs the command for one task.
 async fn execute(command: &str, task: &Task<Json>) -> Result<Json, TaskError> {
-    let failed = |error: std::io::Error| TaskError::again("exec", format!("cannot run the command: {}", plain(&error)));
+    let failed = |error: std::io::Error| {
+        TaskError::again("exec", format!("cannot run the command: {}", plain(&error)))
+    };
     let mut child = shell(command)
         .env("EVERSTATE_TASK_KEY", &task.key)
         .env("EVERSTATE_TASK_ADDRESS", &task.address)
@@ -199,7 +207,8 @@ async fn execute(command: &str, task: &Task<Json>) -> Result<Json, TaskError> {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let mut running = Running(Some(child));
     // A command need not read its input.
-    let write = tokio::task::spawn_blocking(move || stdin.take().map(|mut to| to.write_all(input.as_bytes())));
+    let write =
+        tokio::task::spawn_blocking(move || stdin.take().map(|mut to| to.write_all(input.as_bytes())));
     let errors = tokio::task::spawn_blocking(move || read(stderr));
     let printed = tokio::task::spawn_blocking(move || read(stdout)).await.unwrap_or_default();
     let errors = errors.await.unwrap_or_default();

@@ -75,8 +75,17 @@ impl Server {
 
     /// Serves on a given address, as after a restart that clients must survive.
     pub(crate) fn start_on(folder: &Path, listen: &str) -> Server {
-        let mut process =
-            serve(folder, listen).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Server::start_with(folder, listen, &[])
+    }
+
+    /// Serves with further settings.
+    pub(crate) fn start_with(folder: &Path, listen: &str, settings: &[&str]) -> Server {
+        let mut process = serve(folder, listen)
+            .args(settings)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         lines.read_line(&mut line).unwrap();
