@@ -1,5 +1,7 @@
 //! The shard's thread: batch, hydrate, step, one commit, release, for ever.
 
+mod tasks;
+
 use crate::Options;
 use crate::clock::Clock;
 use crate::error::{CallError, StartError};
@@ -9,8 +11,8 @@ use crate::metrics::bump;
 use crate::tasks::{Depths, Waiters, Want};
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use everstate_kernel::{
-    Answer, DeadlineReason, Durability, EventId, Input, Json, Lease, Node, Out, Outcome, Record, Refusal,
-    Release, Report, Serial, Standing, Status, Ticket, Time, Touches, limits,
+    Address, Answer, DeadlineReason, Durability, Event, EventId, Input, Json, Lease, Node, Out, Outcome,
+    Record, Refusal, Release, Report, Serial, Status, Ticket, Time, Touches, limits,
 };
 use everstate_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,9 +86,6 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// How long timers and events between instances rest after the disk was found full. At once would spin, a second
 /// would keep timers late for long once there is room again.
 const FULL_PAUSE: Duration = Duration::from_millis(200);
-
-/// Who waits for the answer to what the shard does by itself.
-const NOBODY: Ticket = Ticket(u64::MAX);
 
 /// Fewer waiting callers than this are not worth a look.
 const WAITING_CLEAN_MIN: usize = 256;
@@ -280,23 +279,7 @@ impl Shard {
     fn take(&mut self, call: Call, batch: &mut Batch) -> Result<(), StoreError> {
         let now = self.clock.now();
         let input = match call {
-            Call::Events { events, replies } => {
-                let place = self.gathered.len();
-                self.shared.queued.fetch_sub(events.len(), Ordering::Relaxed);
-                self.gathered.push(Gathered { answers: Vec::with_capacity(events.len()), replies });
-                let events: Vec<Input> = events
-                    .into_iter()
-                    .map(|(to, event)| {
-                        batch.bytes += event.data.as_str().len();
-                        Input::Event { ticket: self.ticket(Asked::Part(place)), to, event }
-                    })
-                    .collect();
-                self.hydrate(&events)?;
-                for event in events {
-                    self.step(now, event, batch)?;
-                }
-                return Ok(());
-            }
+            Call::Events { events, replies } => return self.take_events(now, events, replies, batch),
             Call::Lease(want) => {
                 self.shared.queued.fetch_sub(1, Ordering::Relaxed);
                 return self.lease(want, batch);
@@ -353,65 +336,29 @@ impl Shard {
         self.step(now, input, batch)
     }
 
-    /// What was to be leased to nobody is ready again, and those who are woken get theirs.
-    fn take_back(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
-        for lease in std::mem::take(&mut self.returned) {
-            let input = Input::Report { ticket: NOBODY, lease, report: Report::Return };
-            let now = self.clock.now();
-            self.step(now, input, batch)?;
-        }
-        while batch.inputs < self.options.batch_inputs_max
-            && let Some(want) = self.waiters.next_woken()
-        {
-            self.lease(want, batch)?;
+    /// Many events of one call, brought in with one look into the store.
+    fn take_events(
+        &mut self,
+        now: Time,
+        events: Vec<(Address, Event)>,
+        replies: Replies,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        let place = self.gathered.len();
+        self.shared.queued.fetch_sub(events.len(), Ordering::Relaxed);
+        self.gathered.push(Gathered { answers: Vec::with_capacity(events.len()), replies });
+        let events: Vec<Input> = events
+            .into_iter()
+            .map(|(to, event)| {
+                batch.bytes += event.data.as_str().len();
+                Input::Event { ticket: self.ticket(Asked::Part(place)), to, event }
+            })
+            .collect();
+        self.hydrate(&events)?;
+        for event in events {
+            self.step(now, event, batch)?;
         }
         Ok(())
-    }
-
-    /// Offers a worker what the store says is ready, or lets it wait.
-    fn lease(&mut self, want: Want, batch: &mut Batch) -> Result<(), StoreError> {
-        if want.reply.is_closed() {
-            return Ok(());
-        }
-        let reader = self.store.reader();
-        let max = want.max.min(limits::LEASES_MAX);
-        let mut candidates = Vec::new();
-        for queue in &want.queues {
-            let enough = max + self.offered.len();
-            let ready = reader.tasks(Some(queue), Some(Standing::Ready), None, enough)?;
-            candidates.extend(ready.into_iter().filter(|key| !self.offered.contains(&key.number)).take(max));
-        }
-        candidates.sort_by_key(|key| (key.since, key.number));
-        candidates.truncate(max);
-        if candidates.is_empty() {
-            self.wait_for_tasks(want);
-            return Ok(());
-        }
-        self.offered.extend(candidates.iter().map(|key| key.number));
-        let worker = want.worker.clone();
-        let (ticket, now) = (self.ticket(Asked::Worker(want)), self.clock.now());
-        self.step(now, Input::Lease { ticket, worker, max, candidates }, batch)
-    }
-
-    fn wait_for_tasks(&mut self, want: Want) {
-        if want.waits {
-            let refusal = CallError::Overloaded { retry_after: crate::handle::RETRY_AFTER };
-            return self.waiters.wait(want, &refusal);
-        }
-        let _ = want.reply.send(Ok(Vec::new()));
-    }
-
-    /// A worker gets its tasks, unless it has gone meanwhile: then they are given back.
-    fn give(&mut self, want: Want, answer: Answer) {
-        let sent = match answer {
-            Answer::Leased(leased) if leased.is_empty() => return self.wait_for_tasks(want),
-            Answer::Leased(leased) => want.reply.send(Ok(leased)),
-            Answer::Refused(refusal) => want.reply.send(Err(CallError::Refused(refusal))),
-            other => unreachable!("a worker was answered with {other:?}"),
-        };
-        if let Err(Ok(leased)) = sent {
-            self.returned.extend(leased.into_iter().map(|leased| leased.lease));
-        }
     }
 
     fn ticket(&mut self, asked: Asked) -> Ticket {
@@ -536,15 +483,6 @@ impl Shard {
         if !turns.is_empty() {
             self.publisher.publish(turns);
         }
-    }
-
-    /// Counts where tasks stand now, and wakes the workers that wait for those that are ready.
-    fn count_tasks(&mut self, records: &[Record]) {
-        let mut ready = BTreeMap::new();
-        let mut depths = self.shared.depths.lock().unwrap_or_else(PoisonError::into_inner);
-        records.iter().for_each(|record| depths.apply(record, &mut ready));
-        drop(depths);
-        self.waiters.wake(&ready);
     }
 
     /// Answers everyone of the current batch alike.

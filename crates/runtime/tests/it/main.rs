@@ -4,3 +4,4 @@ mod calls;
 mod counter;
 mod failing;
 mod following;
+mod tasks;
