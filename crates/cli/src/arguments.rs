@@ -175,6 +175,7 @@ pub(crate) enum Command {
     Restarts(commands::restarts::Restarts),
     Present(commands::present::Present),
     Routes(commands::routes::Routes),
+    Tasks(commands::tasks::Tasks),
     DeadLetters(commands::dead_letters::DeadLetters),
     Load(commands::load::Load),
     Export(commands::export::Export),

@@ -30,6 +30,7 @@ pub(crate) fn instance(instance: &api::Instance) -> Json {
         "status": standing(instance),
         "status_reason": instance.status_reason,
         "parent": instance.parent,
+        "tasks": instance.tasks.iter().map(task).collect::<Vec<_>>(),
         "children": instance.children.iter().map(|child| json!({
             "name": child.name,
             "address": child.address,
@@ -153,6 +154,42 @@ pub(crate) fn definition(definition: &api::Definition) -> Json {
         "states": definition.states,
         "events": definition.events,
     })
+}
+
+pub(crate) fn task(task: &api::Task) -> Json {
+    json!({
+        "address": task.address,
+        "name": task.name,
+        "key": task.key,
+        "queue": task.queue,
+        "state": task_state(task),
+        "since_time": time(task.since_time.as_option()),
+        "due_time": time(task.due_time.as_option()),
+        "asked_time": time(task.asked_time.as_option()),
+        "attempts": task.attempts,
+        "attempts_max": task.attempts_max,
+        "worker": task.worker,
+        "failure": task.failure.as_option().map(|failure| json!({
+            "reason": failure.reason,
+            "code": failure.code,
+            "message": failure.message,
+            "time": time(failure.time.as_option()),
+        })),
+        "progress": data(task.progress.as_option()),
+        "input": data(task.input.as_option()),
+    })
+}
+
+/// The word for where a task stands.
+pub(crate) fn task_state(task: &api::Task) -> &'static str {
+    use api::task::State;
+    match task.state.as_known() {
+        Some(State::STATE_READY) => "ready",
+        Some(State::STATE_LEASED) => "leased",
+        Some(State::STATE_WAITING) => "waiting",
+        Some(State::STATE_ENDED) => "ended",
+        _ => "unknown",
+    }
 }
 
 pub(crate) fn dead_letter(letter: &api::DeadLetter) -> Json {

@@ -4,21 +4,15 @@
 
 mod common;
 
-use common::{Server, folder, serve};
+use common::{Server, folder};
 use everstate_client::{Act, Attach, Client, Hand, Interest, News, Part, Retry, Session, Target};
 use serde_json::json;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// Nothing here takes this long; it only keeps a broken test from hanging.
 const FAR: Duration = Duration::from_secs(60);
 
-fn impatient(folder: &Path, listen: &str) -> Command {
-    let mut command = serve(folder, listen);
-    command.args(["--session-pulse", "0.2", "--session-silent", "6"]);
-    command
-}
+const IMPATIENT: &[&str] = &["--session-pulse", "0.2", "--session-silent", "6"];
 
 fn client(server: &Server) -> Client {
     let client = Client::new(&Target { server: server.url.clone(), ..Target::default() }).unwrap();
@@ -38,7 +32,7 @@ async fn acts(hand: &Hand, acts: Vec<Act>) {
 #[tokio::test]
 async fn sessions_meet_survive_a_power_cut_and_are_missed() {
     let folder = folder();
-    let server = Server::start_as(&mut impatient(folder.path(), "127.0.0.1:0"), folder.path());
+    let server = Server::start_with(folder.path(), "127.0.0.1:0", IMPATIENT);
     let client = client(&server);
     let named = Attach { address: "session/driver".into(), ..Attach::default() };
     let driver = client.attach(named.clone()).await.unwrap();
@@ -67,7 +61,7 @@ async fn sessions_meet_survive_a_power_cut_and_are_missed() {
 
     // The power goes; both come back by themselves as who they were, and nobody was missed.
     let address = server.kill();
-    let server = Server::start_as(&mut impatient(folder.path(), &address), folder.path());
+    let server = Server::start_with(folder.path(), &address, IMPATIENT);
     acts(&driver.hand(), vec![Act::publish("tcp/9", &json!("again")).unwrap()]).await;
     let News::Message { data, .. } = next(&mut seer).await else { panic!("it speaks again") };
     assert_eq!(data, json!("again"));

@@ -7,7 +7,8 @@ use crate::connection::{Target, TargetError, Transport, transport};
 use crate::error::ClientError;
 use crate::follow::{Follower, Subject};
 use crate::retry::{Backoff, Retry};
-use buffa_types::google::protobuf::Duration as Span;
+use crate::worker::TaskError;
+use buffa_types::google::protobuf::{Duration as Span, Value};
 use connectrpc::ConnectError;
 use connectrpc::client::CallOptions;
 use everstate_api::v1 as api;
@@ -343,6 +344,95 @@ impl Client {
         let request = api::ExplainInstanceRequest { address: address.into(), ..Default::default() };
         self.call(CALL_TIMEOUT, async |options| {
             Ok(self.calls.explain_instance_with_options(request.clone(), options).await?.into_owned())
+        })
+        .await
+    }
+
+    /// Takes tasks from queues for a worker, waiting so long for the first one. It is asked once: what a broken attempt
+    /// may have leased comes back by itself.
+    pub async fn lease_tasks(
+        &self,
+        worker: &str,
+        queues: &[String],
+        max: u32,
+        wait: Duration,
+    ) -> Result<Vec<api::LeasedTask>, ClientError> {
+        let request = api::LeaseTasksRequest {
+            worker: worker.into(),
+            queues: queues.to_vec(),
+            max,
+            wait: span(wait).into(),
+            ..Default::default()
+        };
+        let options = CallOptions::default().with_timeout(wait + WAIT_MARGIN);
+        let answer = self.calls.lease_tasks_with_options(request, options).await;
+        Ok(self.noted(answer)?.into_owned().tasks)
+    }
+
+    /// The task is done. Repeated word for word until the server has it.
+    pub async fn complete_task(
+        &self,
+        lease: &str,
+        result: Value,
+    ) -> Result<api::CompleteTaskResponse, ClientError> {
+        let request =
+            api::CompleteTaskRequest { lease: lease.into(), result: result.into(), ..Default::default() };
+        self.call(CALL_TIMEOUT, async |options| {
+            Ok(self.calls.complete_task_with_options(request.clone(), options).await?.into_owned())
+        })
+        .await
+    }
+
+    /// The attempt has failed. Repeated likewise.
+    pub async fn fail_task(
+        &self,
+        lease: &str,
+        error: &TaskError,
+    ) -> Result<api::FailTaskResponse, ClientError> {
+        let request = api::FailTaskRequest {
+            lease: lease.into(),
+            code: error.code.clone(),
+            message: error.message.clone(),
+            permanent: error.permanent,
+            ..Default::default()
+        };
+        self.call(CALL_TIMEOUT, async |options| {
+            Ok(self.calls.fail_task_with_options(request.clone(), options).await?.into_owned())
+        })
+        .await
+    }
+
+    /// The worker is at it, and has come so far. Said once: the next heartbeat says it anew.
+    pub async fn heartbeat_task(
+        &self,
+        lease: &str,
+        progress: Option<Value>,
+    ) -> Result<api::HeartbeatTaskResponse, ClientError> {
+        let request = api::HeartbeatTaskRequest {
+            lease: lease.into(),
+            progress: progress.into(),
+            ..Default::default()
+        };
+        self.once(async |options| {
+            Ok(self.calls.heartbeat_task_with_options(request.clone(), options).await?.into_owned())
+        })
+        .await
+    }
+
+    /// Gives a task back that was not begun.
+    pub async fn return_task(&self, lease: &str) -> Result<(), ClientError> {
+        let request = api::ReturnTaskRequest { lease: lease.into(), ..Default::default() };
+        self.once(async |options| {
+            self.calls.return_task_with_options(request.clone(), options).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// A page of the open tasks that match.
+    pub async fn tasks(&self, request: api::ListTasksRequest) -> Result<api::ListTasksResponse, ClientError> {
+        self.call(CALL_TIMEOUT, async |options| {
+            Ok(self.calls.list_tasks_with_options(request.clone(), options).await?.into_owned())
         })
         .await
     }

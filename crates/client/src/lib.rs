@@ -15,6 +15,7 @@ mod json;
 mod retry;
 mod session;
 mod time;
+mod worker;
 
 pub use client::{Client, Condition, Delivery};
 pub use connection::{Target, TargetError};
@@ -25,3 +26,4 @@ pub use json::{UnkeptNumber, json, value};
 pub use retry::Retry;
 pub use session::{Act, Attach, Counterpart, Hand, Heard, Interest, News, Part, Role, Session};
 pub use time::{millis, rfc3339, timestamp};
+pub use worker::{Task, TaskError, Worker};

@@ -300,6 +300,8 @@ pub struct Leased {
     pub asked_at: Time,
     /// When it is taken for failed, unless the worker is heard of before.
     pub until: Time,
+    /// When it is taken for failed, whatever is heard of the worker.
+    pub ends: Time,
     /// How long the worker may be silent; none when it need not say that it is alive.
     pub heartbeat: Option<Span>,
     /// What the last attempt said of how far it had come.

@@ -361,7 +361,9 @@ impl Handle {
     ) -> Result<Vec<Leased>, CallError> {
         let (reply, leased) = oneshot::channel();
         self.push(1, Call::Lease(Want { worker, queues, max, waits, reply }))?;
-        leased.await.map_err(|_| self.gone())?
+        let mut awaiting = Awaiting { handle: self, leased };
+        let leased = (&mut awaiting.leased).await;
+        leased.map_err(|_| self.gone())?
     }
 
     /// Says something of a task that a worker leases.
@@ -455,6 +457,24 @@ impl Handle {
         match self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             Some(failure) => CallError::Failed(failure),
             None => CallError::Stopping,
+        }
+    }
+}
+
+/// A worker that waits. When it stops waiting just as it gets tasks, they are given back.
+struct Awaiting<'a> {
+    handle: &'a Handle,
+    leased: oneshot::Receiver<Result<Vec<Leased>, CallError>>,
+}
+
+impl Drop for Awaiting<'_> {
+    fn drop(&mut self) {
+        self.leased.close();
+        let Ok(Ok(leased)) = self.leased.try_recv() else { return };
+        for Leased { lease, .. } in leased {
+            let (reply, _) = oneshot::channel();
+            // A node that takes no more calls lets the lease end by itself.
+            let _ = self.handle.push(1, Call::Report { lease, report: Report::Return, reply });
         }
     }
 }

@@ -33,7 +33,8 @@ impl Leasing {
     /// A worker gets its tasks, unless it has gone meanwhile: then they are given back.
     pub(crate) fn give(&mut self, want: Want, answer: Answer) {
         let sent = match answer {
-            Answer::Leased(leased) if leased.is_empty() => return self.wait(want),
+            // What it was offered is gone by now. Others may have become ready in the same commit, before it waits.
+            Answer::Leased(leased) if leased.is_empty() => return self.waiters.look_again(want),
             Answer::Leased(leased) => want.reply.send(Ok(leased)),
             Answer::Refused(refusal) => want.reply.send(Err(CallError::Refused(refusal))),
             other => unreachable!("a worker was answered with {other:?}"),

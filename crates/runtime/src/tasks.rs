@@ -65,6 +65,11 @@ impl Waiters {
         }
     }
 
+    /// Lets a worker look again in the next batch.
+    pub(crate) fn look_again(&mut self, want: Want) {
+        self.woken.push_back(want);
+    }
+
     pub(crate) fn next_woken(&mut self) -> Option<Want> {
         self.woken.pop_front()
     }

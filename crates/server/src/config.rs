@@ -6,6 +6,7 @@
 //! Its one invariant: a [`Config`] is whole and consistent; what cannot be so is a [`ConfigError`] that names the
 //! setting, where it was given, and what would be right.
 
+use crate::http_worker::Allowed;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -47,6 +48,8 @@ pub struct Config {
     pub session_pulse: Duration,
     /// After how long without a word a session ends.
     pub session_silent: Duration,
+    /// Where tasks that are requests may go; nowhere: the server makes none.
+    pub http_worker_allow: Allowed,
     /// What is logged: a level, or `target=level` pairs.
     pub log: String,
     /// How it is logged.
@@ -154,6 +157,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("instances-cached-max", "N", Some("65536"), "instances kept in memory"),
     setting("session-pulse", "SECONDS", Some("2"), "how often a session is asked to say something"),
     setting("session-silent", "SECONDS", Some("10"), "after how long without a word a session ends"),
+    setting(
+        "http-worker-allow",
+        "URL,…",
+        Some(""),
+        "let the server make the requests of `http` tasks to URLs that begin so; off unless given, since the server may reach what clients must not",
+    ),
     setting("log", "LEVEL", Some("info"), "error, warn, info, debug or trace, or TARGET=LEVEL,… "),
     setting("log-format", "FORMAT", Some("compact"), "compact or json"),
 ];
@@ -275,6 +284,7 @@ impl Config {
                 as usize,
             session_pulse: read.with("session-pulse", seconds)?,
             session_silent: read.with("session-silent", seconds)?,
+            http_worker_allow: read.with("http-worker-allow", Allowed::parse)?,
             log: read.with("log", |text| {
                 text.parse::<tracing_subscriber::filter::Targets>()
                     .map(|_| text.to_string())

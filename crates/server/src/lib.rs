@@ -19,6 +19,7 @@ mod export;
 mod failure;
 mod follow;
 mod http;
+mod http_worker;
 mod instances;
 mod listen;
 pub mod log;
@@ -32,6 +33,7 @@ mod tasks;
 mod tls;
 
 pub use config::{Config, ConfigError, Engine, Given, LogFormat, SETTINGS, Setting};
+pub use http_worker::Allowed;
 pub use serve::{Put, ServeError, Server, serve};
 
 /// `docs/errors.md`: the codes of calls and outcomes, and those of findings in definitions.

@@ -10,7 +10,7 @@ use crate::http::Offer;
 use crate::service::{self, Service};
 use crate::sessions::Sessions;
 use crate::statemachine::Statemachine;
-use crate::{definitions, http, listen, tls};
+use crate::{definitions, http, http_worker, listen, tls};
 use connectrpc_health::StaticChecker;
 use everstate_kernel::Definition;
 use everstate_runtime::{Options, Runtime, StartError};
@@ -19,9 +19,10 @@ use futures::future::BoxFuture;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// A running server.
 #[derive(Debug)]
@@ -33,6 +34,9 @@ pub struct Server {
     stopping: watch::Sender<bool>,
     /// Those of each port.
     doors: Vec<Door>,
+    /// The worker that makes requests, and how long it may take to finish them.
+    requests: JoinSet<()>,
+    stop_timeout: Duration,
     runtime: Runtime,
 }
 
@@ -186,6 +190,12 @@ impl Server {
         let put = put_all(&service, &config.definitions).await?;
         let tokens = Arc::new(tokens.unwrap_or_default());
         let secure = tls.is_some();
+        let requests = match config.http_worker_allow.is_empty() {
+            true => JoinSet::new(),
+            false => http_worker::start(&service.node, config.http_worker_allow.clone(), &stopped)
+                .map_err(ServeError::Internal)?,
+        };
+        let stop_timeout = config.stop_timeout;
         let statemachine = Arc::new(Statemachine::new(service.clone(), secure));
         let mut doors = Vec::new();
         let statemachine_address = statemachine_listener.as_ref().map(|(_, address)| *address);
@@ -197,7 +207,17 @@ impl Server {
         let offer = Offer::Everything(service, statemachine);
         doors.push(Door::open(listener, offer, &tokens, &tls, &config, &stopped)?);
         tracing::info!(%address, secure, "listening");
-        Ok(Server { address, statemachine_address, secure, put, stopping, doors, runtime })
+        Ok(Server {
+            address,
+            statemachine_address,
+            secure,
+            put,
+            stopping,
+            doors,
+            requests,
+            stop_timeout,
+            runtime,
+        })
     }
 
     /// Where it listens.
@@ -236,6 +256,11 @@ impl Server {
                 tracing::error!(%error, "the listener panicked");
             }
         }
+        let mut requests = self.requests;
+        let finished = async { while requests.join_next().await.is_some() {} };
+        // A request that is cut off here is made again after the timeout of its attempt.
+        let _ = tokio::time::timeout(self.stop_timeout, finished).await;
+        drop(requests);
         let runtime = self.runtime;
         service::blocking(move || runtime.stop())
             .await

@@ -51,6 +51,7 @@ pub(crate) async fn lease(
     let wanted = service.node.lease(Arc::from(request.worker), queues, max, !wait.is_zero());
     // Whoever stops waiting lets go of the call, and what was leased for it meanwhile is given back.
     let leased = tokio::select! {
+        biased;
         leased = wanted => leased?,
         () = tokio::time::sleep(wait), if !wait.is_zero() => Vec::new(),
         () = service.stopped() => Vec::new(),

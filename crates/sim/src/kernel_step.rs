@@ -211,6 +211,13 @@ impl Came {
             );
             marks.push(Mark { kind: MarkKind::Chance, text });
         }
+        if self.after.as_ref().is_some_and(|after| !after.row.tasks.is_empty()) {
+            let text = format!(
+                "{} asks for tasks; what becomes of them is not explored, only simulated",
+                locals.address(slot)
+            );
+            marks.push(Mark { kind: MarkKind::Chance, text });
+        }
         let sends = self.sent.iter().map(|sent| (locals.slot(&sent.to), locals.letter_sent(sent)));
         LocalStep { cell, sends: sends.collect(), dues: dues.into(), marks: marks.into() }
     }

@@ -2,19 +2,20 @@
 //!
 //! It refuses to share code with what it tests. Its one invariant: equal seeds give equal records.
 
-use self::queries::{fits, queries};
-use crate::contract::{Query, Reader};
+use self::queries::queries;
+use crate::contract::Reader;
 pub(crate) use crate::dice::Dice;
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionId, DefinitionRecord, DeletedRecord, Errand, Event, EventId,
     HistoryEntry, Instance, Json, Kept, Labels, Links, Outcome, OutcomeRecord, Queued, Record, Rejection,
-    RowRecord, Seat, SeatRecord, Sender, Sent, Serial, Source, Stage, Status, Task, TaskKey, TaskPolicy,
-    TaskStanding, Time, Timer, TimerKey, Touches, TurnRecord, Watch,
+    RowRecord, Seat, SeatRecord, Sender, Sent, Serial, Source, Status, TaskKey, Time, Timer, TimerKey,
+    Touches, TurnRecord, Watch,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod queries;
+mod tasks;
 
 const STATES: &[&[&str]] = &[
     &["open"],
@@ -170,17 +171,7 @@ impl World {
         instance.links = Some(Box::new(links)).filter(|links| **links != Links::default());
         let (timers_cleared, timers_set) = self.timers(&mut instance);
         let (tasks_cleared, tasks_set) = self.tasks(&mut instance);
-        let outcome = if self.dice.one_in(5) {
-            let detail = "no".to_string();
-            Outcome::Rejected {
-                reason: Rejection::NotAccepted,
-                state: from,
-                detail,
-                accepts: vec![Arc::from("x")],
-            }
-        } else {
-            Outcome::Ok { from, to, reply: Json::NULL }
-        };
+        let outcome = self.decision(from, to);
         let cause = match &before {
             None => Cause::Start { id: event.id.clone(), data: event.data.clone() },
             Some(_) => Cause::Event(event),
@@ -204,6 +195,14 @@ impl World {
             tasks_cleared,
             tasks_set,
         }))
+    }
+
+    fn decision(&mut self, from: Labels, to: Labels) -> Outcome {
+        if !self.dice.one_in(5) {
+            return Outcome::Ok { from, to, reply: Json::NULL };
+        }
+        let (detail, accepts) = ("no".to_string(), vec![Arc::from("x")]);
+        Outcome::Rejected { reason: Rejection::NotAccepted, state: from, detail, accepts }
     }
 
     /// Where the event of a turn of `address` may have been.
@@ -248,43 +247,6 @@ impl World {
         };
         instance.timers.push(timer);
         (cleared, vec![set])
-    }
-
-    /// A task ends, comes, or goes on.
-    fn tasks(&mut self, instance: &mut Instance) -> (Vec<TaskKey>, Vec<TaskKey>) {
-        let before: Vec<TaskKey> = instance.task_keys().collect();
-        match self.dice.below(6) {
-            0 => instance.tasks.clear(),
-            1 | 2 if instance.tasks.len() > 2 => {}
-            1 | 2 => {
-                let number = Serial(self.serial());
-                let queue = ["cards", "card", "cards/eu"][self.dice.below(3) as usize];
-                let stage = Stage::Ready { since: Time(self.now) };
-                instance.tasks.push(Task {
-                    name: Arc::from("pay"),
-                    number,
-                    queue: Arc::from(queue),
-                    input: Json::NULL,
-                    policy: TaskPolicy::default(),
-                    asked_at: Time(self.now),
-                    attempts: 0,
-                    leases: 0,
-                    stage,
-                    failure: None,
-                    progress: Json::NULL,
-                });
-            }
-            3 => instance.tasks.iter_mut().for_each(|task| {
-                let (since, heard) = (Time(self.now), Time(self.now));
-                task.stage = Stage::Leased { worker: Arc::from("w"), since, heard };
-            }),
-            _ => {}
-        }
-        let after: Vec<TaskKey> = instance.task_keys().collect();
-        let only = |of: &[TaskKey], other: &[TaskKey]| -> Vec<TaskKey> {
-            of.iter().filter(|key| !other.contains(key)).cloned().collect()
-        };
-        (only(&before, &after), only(&after, &before))
     }
 
     fn queued(&mut self) -> Vec<Record> {
@@ -528,34 +490,6 @@ impl Model {
         self.timers.extend(set.iter().cloned());
     }
 
-    fn keep_tasks(&mut self, cleared: &[TaskKey], set: &[TaskKey]) {
-        cleared.iter().for_each(|task| {
-            self.tasks.remove(task);
-        });
-        self.tasks.extend(set.iter().cloned());
-    }
-
-    fn check_tasks(&self, reader: &dyn Reader) {
-        let middle = self.tasks.iter().nth(self.tasks.len() / 2);
-        let questions = [
-            (None, None, None, usize::MAX),
-            (Some("cards"), Some(TaskStanding::Ready), None, 2),
-            (Some("cards"), Some(TaskStanding::Ready), middle, 3),
-            (Some("card"), None, middle, 3),
-            (None, Some(TaskStanding::Leased), middle, 4),
-            (Some("nobody"), None, None, 1),
-        ];
-        for (queue, standing, after, limit) in questions {
-            let fits = |task: &&TaskKey| {
-                queue.is_none_or(|queue| *task.queue == *queue)
-                    && standing.is_none_or(|standing| task.standing == standing)
-                    && after.is_none_or(|after| *task > after)
-            };
-            let expected: Vec<TaskKey> = self.tasks.iter().filter(fits).take(limit).cloned().collect();
-            assert_eq!(reader.tasks(queue, standing, after, limit).unwrap(), expected);
-        }
-    }
-
     /// Compares every question of the contract.
     pub(crate) fn check(&self, reader: &dyn Reader) {
         assert_eq!(reader.definitions().unwrap(), self.definitions);
@@ -616,31 +550,6 @@ impl Model {
             assert_eq!(
                 reader.dead_letters(Some(first.number), 2).unwrap(),
                 letters[1..].iter().take(2).cloned().collect::<Vec<_>>()
-            );
-        }
-    }
-
-    fn check_list(&self, reader: &dyn Reader, query: &Query) {
-        let matching: Vec<&Instance> =
-            self.instances.values().filter(|instance| fits(query, instance)).collect();
-        let all = matching.len() as u64;
-        let after = query.after.as_ref().map(key);
-        let expected: Vec<_> = matching
-            .into_iter()
-            .filter(|instance| after.as_ref().is_none_or(|after| key(&instance.address) > *after))
-            .collect();
-        let page = reader.list(query).unwrap();
-        let found: Vec<_> = page.instances.iter().map(|line| line.address.clone()).collect();
-        let wanted: Vec<_> =
-            expected.iter().take(query.limit).map(|instance| instance.address.clone()).collect();
-        assert_eq!(found, wanted, "{query:?}");
-        assert_eq!(page.total, (query.count || query.limit == 0).then_some(all), "{query:?}");
-        let more = expected.len() > query.limit && query.limit > 0;
-        assert_eq!(page.next, wanted.last().filter(|_| more).cloned(), "{query:?}");
-        for (line, instance) in page.instances.iter().zip(&expected) {
-            assert_eq!(
-                (&line.labels, line.turns, &line.state),
-                (&instance.labels, instance.turns, &instance.state)
             );
         }
     }

@@ -39,6 +39,7 @@ pub(crate) mod simulate;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod tasks;
 pub(crate) mod trace;
 pub(crate) mod tree;
 pub(crate) mod why;
@@ -97,6 +98,7 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         Command::Restarts(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Present(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Routes(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Tasks(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::DeadLetters(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Load(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Export(command) => runtime()?.block_on(command.run(&shared, output)),

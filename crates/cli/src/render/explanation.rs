@@ -40,6 +40,9 @@ pub(crate) fn explanation(explanation: &api::ExplainInstanceResponse, now: i64, 
     for one in &instance.timers {
         say(format!("timer {}", visible(&timer(one, now))));
     }
+    for one in &instance.tasks {
+        say(format!("task {}", visible(&super::task::task(one, now))));
+    }
     say(mailbox(explanation));
     text
 }

@@ -29,6 +29,10 @@ pub(crate) fn instance(instance: &api::Instance, now: i64, paint: Paint) -> Stri
         let lines: Vec<_> = instance.timers.iter().map(|one| timer(one, now)).collect();
         rows.push(("timers", visible_lines(&lines)));
     }
+    if !instance.tasks.is_empty() {
+        let lines: Vec<_> = instance.tasks.iter().map(|one| super::task::task(one, now)).collect();
+        rows.push(("tasks", visible_lines(&lines)));
+    }
     if instance.waiting_events > 0 {
         rows.push(("mailbox", counted(instance.waiting_events.into(), "waiting event")));
     }

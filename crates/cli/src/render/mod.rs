@@ -7,6 +7,7 @@ mod explanation;
 mod instance;
 mod moment;
 mod outcome;
+mod task;
 mod tree;
 mod turn;
 
@@ -15,6 +16,7 @@ pub(crate) use explanation::explanation;
 pub(crate) use instance::{instance, instances};
 pub(crate) use moment::{ago, moment};
 pub(crate) use outcome::{dead_letters, outcome};
+pub(crate) use task::tasks;
 pub(crate) use tree::{restarts, tree};
 pub(crate) use turn::{follow_line, history, snapshot_line};
 

@@ -75,12 +75,17 @@ impl Server {
 
     /// Serves on a given address, as after a restart that clients must survive.
     pub(crate) fn start_on(folder: &Path, listen: &str) -> Server {
-        Server::start_as(&mut serve(folder, listen), folder)
+        Server::start_with(folder, listen, &[])
     }
 
-    /// Serves as told by a command of [`serve`] with more to it.
-    pub(crate) fn start_as(command: &mut Command, folder: &Path) -> Server {
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    /// Serves with further settings.
+    pub(crate) fn start_with(folder: &Path, listen: &str, settings: &[&str]) -> Server {
+        let mut process = serve(folder, listen)
+            .args(settings)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         lines.read_line(&mut line).unwrap();

@@ -82,6 +82,7 @@ impl Node {
             attempt: task.attempts,
             asked_at: task.asked_at,
             until: task.due().unwrap_or(Time::END),
+            ends: task.deadline().unwrap_or(Time::END).min(now + task.policy.timeout),
             heartbeat: task.policy.heartbeat,
             progress: task.progress.clone(),
         })

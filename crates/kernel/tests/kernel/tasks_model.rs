@@ -76,6 +76,26 @@ struct Model {
 }
 
 impl Model {
+    fn ask(&mut self, deed: &Deed) {
+        let Deed::Ask(of, name, queue, attempts, timeout, deadline, heartbeat) = deed else { return };
+        self.open.retain(|open| (open.of, open.name) != (*of, *name));
+        self.asked += 1;
+        self.open.push(Open {
+            of: *of,
+            name: *name,
+            queue: *queue,
+            left: *attempts,
+            attempts: 0,
+            leases: 0,
+            timeout: *timeout,
+            deadline: deadline.map(|ms| self.now + ms),
+            heartbeat: *heartbeat,
+            stands: (TaskStanding::Ready, self.now, 0),
+            number: self.asked,
+            failed_by_word: false,
+        });
+    }
+
     /// The next thing that happens by itself until then.
     fn next(&self, until: i64) -> Option<(i64, usize, &'static str)> {
         let wake = |(place, open): (usize, &Open)| {
@@ -207,29 +227,10 @@ fn compare(deeds: &[Deed], weather: Weather) {
         let id = format!("e{ids}");
         match deed {
             Deed::Ask(of, name, queue, attempts, timeout, deadline, heartbeat) => {
-                let text = |span: &Option<i64>| span.map_or("-".to_owned(), |ms| ms.to_string());
-                let queue_name = QUEUES[*queue];
-                let (until, beat) = (text(deadline), text(heartbeat));
-                let program = format!("task t{name} {queue_name} {attempts} {timeout} {until} {beat}");
+                let program = program(*name, *queue, *attempts, *timeout, [deadline, heartbeat]);
                 world.send(&cup(*of), "go", &id, &program);
                 if !model.ended[*of] {
-                    model.open.retain(|open| (open.of, open.name) != (*of, *name));
-                    model.asked += 1;
-                    let now = model.now;
-                    model.open.push(Open {
-                        of: *of,
-                        name: *name,
-                        queue: *queue,
-                        left: *attempts,
-                        attempts: 0,
-                        leases: 0,
-                        timeout: *timeout,
-                        deadline: deadline.map(|ms| now + ms),
-                        heartbeat: *heartbeat,
-                        stands: (TaskStanding::Ready, now, 0),
-                        number: model.asked,
-                        failed_by_word: false,
-                    });
+                    model.ask(deed);
                     let row = &world.disk.instances[&address(&cup(*of))];
                     numbers.push(row.tasks.last().expect("it was asked for").number);
                 }
@@ -282,6 +283,11 @@ fn compare(deeds: &[Deed], weather: Weather) {
         world.run();
         check_alike(&world, &model);
     }
+}
+
+fn program(name: usize, queue: usize, attempts: u32, timeout: i64, spans: [&Option<i64>; 2]) -> String {
+    let [until, beat] = spans.map(|span| span.map_or("-".to_owned(), |ms| ms.to_string()));
+    format!("task t{name} {} {attempts} {timeout} {until} {beat}", QUEUES[queue])
 }
 
 fn check_alike(world: &World, model: &Model) {

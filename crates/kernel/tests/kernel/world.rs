@@ -322,41 +322,10 @@ impl World {
                 Release::Answer(ticket, answer) => {
                     let name = &self.names[&ticket];
                     let fresh = EventId::parse(name).is_ok_and(|id| decided.contains(&id));
-                    let line = match &answer {
-                        Answer::Decided { duplicate: false, .. } if fresh => None,
-                        Answer::Decided { duplicate: false, outcome: result } => {
-                            Some(format!("{name}: {}", outcome(result)))
-                        }
-                        Answer::Decided { duplicate: true, outcome: result } => {
-                            Some(format!("{name} again: {}", outcome(result)))
-                        }
-                        Answer::Kept { duplicate: false } => Some(format!("{name}: kept")),
-                        Answer::Kept { duplicate: true } => Some(format!("{name} again: kept")),
-                        Answer::Put { fresh } => {
-                            Some(format!("{name}: put{}", if *fresh { "" } else { " before" }))
-                        }
-                        Answer::Gone => Some(format!("{name}: gone")),
-                        Answer::Leased(all) if all.is_empty() => Some(format!("{name} gets nothing")),
-                        Answer::Leased(all) => {
-                            for leased in all {
-                                let Leased { lease, name: task, attempt, until, .. } = leased;
-                                let until =
-                                    if *until == Time::END { "ever".into() } else { until.0.to_string() };
-                                self.transcript.push(format!(
-                                    "{name} gets {task} of {}, attempt {attempt}, until {until}",
-                                    lease.address
-                                ));
-                                self.leases.insert(name.clone(), leased.clone());
-                            }
-                            None
-                        }
-                        Answer::Noted { until } => Some(format!("{name}: noted until {}", until.0)),
-                        Answer::Refused(Refusal::LeaseOver { why, .. }) => {
-                            Some(format!("{name}: over: {why}"))
-                        }
-                        Answer::Refused(refusal) => Some(format!("{name}: refused: {refusal}")),
-                    };
-                    self.transcript.extend(line);
+                    if let Answer::Leased(all) = &answer {
+                        self.leases.extend(all.iter().map(|leased| (name.clone(), leased.clone())));
+                    }
+                    self.transcript.extend(answered(name, fresh, &answer));
                     assert!(self.answers.insert(ticket, answer).is_none(), "{name} is answered twice");
                 }
             }
@@ -375,6 +344,36 @@ fn repair(done: &Repaired) -> &'static str {
         Repaired::Paused => "pause",
         Repaired::Resumed => "go-on",
     }
+}
+
+/// An answer in a line; none when the turn of it is told already.
+fn answered(name: &str, fresh: bool, answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Decided { duplicate: false, .. } if fresh => None,
+        Answer::Decided { duplicate: false, outcome: result } => Some(format!("{name}: {}", outcome(result))),
+        Answer::Decided { duplicate: true, outcome: result } => {
+            Some(format!("{name} again: {}", outcome(result)))
+        }
+        Answer::Kept { duplicate: false } => Some(format!("{name}: kept")),
+        Answer::Kept { duplicate: true } => Some(format!("{name} again: kept")),
+        Answer::Put { fresh } => Some(format!("{name}: put{}", if *fresh { "" } else { " before" })),
+        Answer::Gone => Some(format!("{name}: gone")),
+        Answer::Leased(all) if all.is_empty() => Some(format!("{name} gets nothing")),
+        Answer::Leased(all) => {
+            let lines: Vec<String> = all.iter().map(|leased| leased_line(name, leased)).collect();
+            Some(lines.join("\n"))
+        }
+        Answer::Noted { until } => Some(format!("{name}: noted until {}", until.0)),
+        Answer::Refused(Refusal::LeaseOver { why, .. }) => Some(format!("{name}: over: {why}")),
+        Answer::Refused(refusal) => Some(format!("{name}: refused: {refusal}")),
+    }
+}
+
+/// What a worker got, in a line each.
+fn leased_line(worker: &str, leased: &Leased) -> String {
+    let Leased { lease, name, attempt, until, .. } = leased;
+    let until = if *until == Time::END { "ever".into() } else { until.0.to_string() };
+    format!("{worker} gets {name} of {}, attempt {attempt}, until {until}", lease.address)
 }
 
 fn reason(data: &str) -> Option<String> {

@@ -2,7 +2,8 @@
 
 use everstate_kernel::{
     Address, Behaviour, Create, Definition, DefinitionId, Description, Durability, Effect, Event, EventId,
-    Fault, FaultCode, Handled, Json, Labels, Next, Policy, Sender, Span, State, Time, Turn, Waiting,
+    Fault, FaultCode, Handled, Json, Labels, Next, Policy, Sender, Span, State, TaskPolicy, Time, Turn,
+    Waiting,
 };
 use everstate_runtime::{Handle, Options, Runtime};
 use everstate_store::{Memory, Store};
@@ -51,6 +52,13 @@ impl Behaviour for Counter {
                 });
                 Count(count, open).next()
             }
+            "ask" => {
+                let (name, queue) = (event.id.as_str().into(), "work".into());
+                let policy = TaskPolicy::default();
+                turn.effects.push(Effect::Task { name, queue, input: Json::NULL, policy });
+                Count(count, open).next()
+            }
+            name if name.starts_with("done.task.") => Count(count + 1, open).next(),
             "pass" => {
                 let to = Address::new("counter", "other").expect("an address");
                 turn.effects.push(Effect::Send { to, event: "add".into(), data: Json::NULL });

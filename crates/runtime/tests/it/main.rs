@@ -6,3 +6,4 @@ mod failing;
 mod following;
 mod natives;
 mod replayed;
+mod tasks;

@@ -1,11 +1,11 @@
 //! The queries that a world asks, and which instances each of them means. For tests.
 
-use super::Key;
-use crate::contract::Query;
+use super::{Key, Model, key};
+use crate::contract::{Query, Reader};
 use everstate_kernel::{Instance, Time};
 use std::collections::BTreeMap;
 
-pub(super) fn fits(query: &Query, instance: &Instance) -> bool {
+fn fits(query: &Query, instance: &Instance) -> bool {
     let within = |state: &String| {
         instance.labels.iter().any(|label| **label == **state || label.starts_with(&format!("{state}.")))
     };
@@ -44,4 +44,31 @@ pub(super) fn queries(instances: &BTreeMap<Key, Instance>) -> Vec<Query> {
         }
     }
     queries
+}
+
+impl Model {
+    pub(super) fn check_list(&self, reader: &dyn Reader, query: &Query) {
+        let matching: Vec<&Instance> =
+            self.instances.values().filter(|instance| fits(query, instance)).collect();
+        let all = matching.len() as u64;
+        let after = query.after.as_ref().map(key);
+        let expected: Vec<_> = matching
+            .into_iter()
+            .filter(|instance| after.as_ref().is_none_or(|after| key(&instance.address) > *after))
+            .collect();
+        let page = reader.list(query).unwrap();
+        let found: Vec<_> = page.instances.iter().map(|line| line.address.clone()).collect();
+        let wanted: Vec<_> =
+            expected.iter().take(query.limit).map(|instance| instance.address.clone()).collect();
+        assert_eq!(found, wanted, "{query:?}");
+        assert_eq!(page.total, (query.count || query.limit == 0).then_some(all), "{query:?}");
+        let more = expected.len() > query.limit && query.limit > 0;
+        assert_eq!(page.next, wanted.last().filter(|_| more).cloned(), "{query:?}");
+        for (line, instance) in page.instances.iter().zip(&expected) {
+            assert_eq!(
+                (&line.labels, line.turns, &line.state),
+                (&instance.labels, instance.turns, &instance.state)
+            );
+        }
+    }
 }
