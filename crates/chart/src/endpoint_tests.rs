@@ -17,6 +17,9 @@ const SPACES: [&str; 3] = ["", ", space: one", ", space: one/two"];
 /// An endpoint of a name: pattern, role, interest, space.
 type Drawn = (usize, usize, bool, usize, usize);
 
+/// A transition: from where, to where, and what it does.
+type Move = (usize, usize, Vec<(usize, Drawn)>);
+
 fn drawn() -> impl Strategy<Value = Drawn> {
     (0..NAMES.len(), 0..PATTERNS.len(), any::<bool>(), 0..3usize, 0..SPACES.len())
 }
@@ -39,7 +42,7 @@ fn action(kind: usize, drawn: Drawn) -> String {
 }
 
 /// States in two regions, each with what it holds, and transitions to any of the same region.
-fn definition(states: &[Vec<Drawn>], moves: &[(usize, usize, Vec<(usize, Drawn)>)]) -> String {
+fn definition(states: &[Vec<Drawn>], moves: &[Move]) -> String {
     let mut text = String::from("name: m\nunhandled: ignore\ntype: parallel\nstates:\n");
     for region in 0..2usize {
         let _ = write!(text, "  r{region}:\n    initial: s{region}\n    states:\n");

@@ -154,7 +154,7 @@ context: {n: 1}
 
 #[test]
 fn every_act_is_what_the_kernel_offers() {
-    let mut all = machine(&ALL.replace("name: all", "name: all"));
+    let mut all = machine(ALL);
     all.address = everstate_kernel::Address::parse("tenant:all/1").expect("an address");
     all.start("null");
     let line = all.send("act", r#"{"x":7}"#);
