@@ -105,9 +105,5 @@ fn fleet(profile: &[&str], rest: &[&str]) -> Result<()> {
 }
 
 fn bench(rest: &[&str]) -> Result<()> {
-    let run = ["run", "--release", "--locked", "--package", "everstate-bench"];
-    // What actors are compared to is built for that alone.
-    let peers = !rest.iter().any(|arg| matches!(*arg, "--smoke" | "--no-peers"));
-    let features: &[&str] = if peers { &["--features", "actors"] } else { &[] };
-    cargo(&[&run, features, &["--"], rest].concat())
+    cargo(&[&["run", "--release", "--locked", "--package", "everstate-bench", "--"], rest].concat())
 }

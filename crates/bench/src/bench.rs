@@ -2,7 +2,6 @@
 //!
 //! It refuses to know how one is done. Its one invariant: each has a smoke size that ends within seconds.
 
-mod actors;
 mod api;
 mod chart;
 mod charts;
@@ -12,8 +11,6 @@ mod statemachine;
 mod turns;
 
 use crate::report::Section;
-#[cfg(feature = "actors")]
-pub(crate) use actors::{Amount, Side, p50};
 use anyhow::Result;
 pub(crate) use chart::{With, compiled, ours};
 use std::time::Duration;
@@ -41,7 +38,6 @@ pub(crate) const BENCHES: &[Bench] = &[
         about: "events as clients of go-statemachine send them",
         run: statemachine::run,
     },
-    Bench { name: "actors", about: "machines in memory, beside libraries of actors", run: actors::run },
     Bench { name: "growth", about: "what more instances cost", run: growth::run },
 ];
 

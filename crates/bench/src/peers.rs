@@ -3,8 +3,6 @@
 //! It refuses to keep anything in the project: packages lie under `target/`, data in scratch folders. Its one
 //! invariant: a process it starts ends with the value that stands for it.
 
-#[cfg(feature = "actors")]
-pub(crate) mod actors;
 pub(crate) mod npm;
 pub(crate) mod postgres;
 pub(crate) mod restate;

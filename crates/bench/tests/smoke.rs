@@ -17,7 +17,6 @@ fn every_bench_runs() {
         "### Through the API",
         "### One hot instance",
         "### As go-statemachine's clients send",
-        "### Machines in memory",
         "### Growth",
     ] {
         assert!(told.contains(title), "{title} is missing in:\n{told}");

@@ -32,7 +32,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "everstate-bench",
         &[
-            "everstate",
             "everstate-kernel",
             "everstate-chart",
             "everstate-store",
