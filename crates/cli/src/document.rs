@@ -9,6 +9,7 @@ use everstate_client::api;
 use everstate_client::api::explain_instance_response::Verdict;
 use everstate_client::api::instance::Status;
 use everstate_client::api::outcome::Code;
+use everstate_client::api::repair::Kind;
 use everstate_client::{json as wire_json, rfc3339};
 use serde_json::{Value as Json, json};
 
@@ -45,6 +46,7 @@ pub(crate) fn standing(instance: &api::Instance) -> &'static str {
         Some(Status::STATUS_PARKED) => "parked",
         Some(Status::STATUS_STOPPED) => "stopped",
         Some(Status::STATUS_GAVE_UP) => "gave-up",
+        Some(Status::STATUS_PAUSED) => "paused",
         _ => "unknown",
     }
 }
@@ -114,7 +116,31 @@ pub(crate) fn turn(turn: &api::Turn) -> Json {
         "outcome": turn.outcome.as_option().map(outcome),
         "log": turn.log,
         "start_data": data(turn.start_data.as_option()),
+        "repair": turn.repair.as_option().map(repair),
     })
+}
+
+fn repair(repair: &api::Repair) -> Json {
+    json!({
+        "kind": repaired(repair),
+        "by": repair.by,
+        "reason": repair.reason,
+        "from_version": repair.from_version,
+        "to_version": repair.to_version,
+        "origin": repair.origin,
+        "sequence": repair.sequence,
+    })
+}
+
+/// The word for what an operator has done.
+pub(crate) fn repaired(repair: &api::Repair) -> &'static str {
+    match repair.kind.as_known() {
+        Some(Kind::KIND_BECAME) => "became",
+        Some(Kind::KIND_BEGAN) => "began",
+        Some(Kind::KIND_PAUSED) => "paused",
+        Some(Kind::KIND_RESUMED) => "resumed",
+        _ => "unknown",
+    }
 }
 
 pub(crate) fn definition(definition: &api::Definition) -> Json {
@@ -148,6 +174,7 @@ pub(crate) fn verdict(explanation: &api::ExplainInstanceResponse) -> &'static st
         Some(Verdict::VERDICT_STUCK) => "stuck",
         Some(Verdict::VERDICT_RETRYING) => "retrying",
         Some(Verdict::VERDICT_PARKED) => "parked",
+        Some(Verdict::VERDICT_PAUSED) => "paused",
         _ => "unknown",
     }
 }

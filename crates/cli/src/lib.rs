@@ -7,6 +7,7 @@
 
 mod arguments;
 mod chart_file;
+mod chosen;
 mod commands;
 mod document;
 mod failure;

@@ -174,9 +174,9 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         let folder = path.symlink_metadata().is_ok_and(|kind| kind.is_dir());
         let fits =
             matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml" | "json" | "scxml"));
-        // Systems and traces lie beside definitions and are none.
+        // Systems, traces and mappings lie beside definitions and are none.
         let other = path.file_stem().is_some_and(|stem| {
-            stem.to_string_lossy().ends_with(".system") || stem.to_string_lossy().ends_with(".trace")
+            [".system", ".trace", ".map"].iter().any(|end| stem.to_string_lossy().ends_with(end))
         });
         if hidden {
             continue;

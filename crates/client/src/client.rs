@@ -46,9 +46,9 @@ pub struct Delivery {
 }
 
 /// Bounds one attempt of an ordinary call: far above what any takes, so that only a server that hangs meets it.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bounds one attempt of a batch.
-const BATCH_TIMEOUT: Duration = Duration::from_secs(120);
+pub(crate) const BATCH_TIMEOUT: Duration = Duration::from_secs(120);
 /// What a call that waits at the server gets on top, so that the server's own answer comes first.
 const WAIT_MARGIN: Duration = Duration::from_secs(10);
 
@@ -400,7 +400,7 @@ impl Client {
     }
 
     /// Makes a call until it has an answer, an error that will not go away, or the patience is over.
-    async fn call<Answer>(
+    pub(crate) async fn call<Answer>(
         &self,
         timeout: Duration,
         attempt: impl AsyncFn(CallOptions) -> Result<Answer, ConnectError>,
@@ -422,7 +422,7 @@ impl Client {
         }
     }
 
-    async fn once<Answer>(
+    pub(crate) async fn once<Answer>(
         &self,
         attempt: impl AsyncFn(CallOptions) -> Result<Answer, ConnectError>,
     ) -> Result<Answer, ClientError> {

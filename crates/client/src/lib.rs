@@ -6,6 +6,7 @@
 //! Its one invariant: whatever is sent has its idempotency key before the first attempt, and every further attempt
 //! carries the same one.
 
+mod change;
 mod client;
 mod connection;
 mod error;

@@ -62,7 +62,7 @@ pub(crate) async fn look(
     service.read(move |reader| reader.instance(&address)).await
 }
 
-async fn find(service: &Service, address: &Address) -> Result<(Instance, Vec<Queued>), Failure> {
+pub(crate) async fn find(service: &Service, address: &Address) -> Result<(Instance, Vec<Queued>), Failure> {
     look(service, address).await?.ok_or_else(|| unknown(address))
 }
 
@@ -264,6 +264,7 @@ fn retrying(retry: &everstate_kernel::Pending, mailbox: &[Queued]) -> Retry {
 /// |--------|-------|---------------------------------------------------------------------------|----------|
 /// | ended  |       |                                                                           | done     |
 /// | parked |       |                                                                           | parked   |
+/// | paused |       |                                                                           | paused   |
 /// | active | yes   |                                                                           | retrying |
 /// | active | no    | any of them                                                               | waiting  |
 /// | active | no    | none                                                                      | stuck    |
@@ -277,6 +278,8 @@ fn verdict(row: &Instance, mailbox: &[Queued], waiting: &Waiting) -> Verdict {
         Verdict::Done
     } else if matches!(row.status, Status::Parked(_)) {
         Verdict::Parked
+    } else if matches!(row.status, Status::Paused(_)) {
+        Verdict::Paused
     } else if row.retry.is_some() {
         Verdict::Retrying
     } else if on_its_way || !waiting.accepts.is_empty() || hope || !row.timers.is_empty() || children {
@@ -302,7 +305,14 @@ fn summary(verdict: Verdict, row: &Instance, mailbox: &[Queued], waiting: &Waiti
                 Status::Parked(parked) => format!("{} faulted: {}", parked.event, parked.fault.message),
                 _ => "a fault".into(),
             };
-            format!("{} takes no events since {fault}. Restart it, or delete it", row.address)
+            format!("{} takes no events since {fault}. Retry the event, resume without it, or restart it", row.address)
+        }
+        Verdict::Paused => {
+            let reason = match &row.status {
+                Status::Paused(reason) if !reason.is_empty() => format!(" ({reason})"),
+                _ => String::new(),
+            };
+            format!("{} is paused in {states}{reason} and takes no events. Resume it", row.address)
         }
         Verdict::Retrying => {
             let (attempts, fault) =

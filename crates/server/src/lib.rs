@@ -8,6 +8,7 @@
 
 mod auth;
 mod catalogue;
+mod change;
 pub mod config;
 mod convert;
 mod dead_letters;

@@ -8,7 +8,7 @@ use crate::catalogue::Catalogue;
 use crate::convert::Names;
 use crate::export::Exported;
 use crate::failure::Failure;
-use crate::{dead_letters, definitions, events, follow, instances, operations};
+use crate::{change, dead_letters, definitions, events, follow, instances, operations};
 use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult, ServiceStream};
 use everstate_api::v1;
 use everstate_kernel::Time;
@@ -109,6 +109,22 @@ macro_rules! service {
                 Ok(Response::stream(follow::follow(self, request.view())?))
             }
 
+            async fn migrate(
+                &self,
+                _context: RequestContext,
+                request: ServiceRequest<'_, v1::MigrateRequest>,
+            ) -> ServiceResult<ServiceStream<impl connectrpc::Encodable<v1::MigrateResponse> + Send + use<>>> {
+                Ok(Response::stream(change::migrate(self, request.view())?))
+            }
+
+            async fn undo_migration(
+                &self,
+                _context: RequestContext,
+                request: ServiceRequest<'_, v1::UndoMigrationRequest>,
+            ) -> ServiceResult<ServiceStream<impl connectrpc::Encodable<v1::MigrateResponse> + Send + use<>>> {
+                Ok(Response::stream(change::undo(self, request.view())?))
+            }
+
             async fn export(
                 &self,
                 _context: RequestContext,
@@ -132,6 +148,12 @@ service! {
     delete_instance instances::delete, DeleteInstanceRequest -> DeleteInstanceResponse;
     stop_instance instances::stop, StopInstanceRequest -> Instance;
     restart_instance instances::restart, RestartInstanceRequest -> Instance;
+    pause_instance change::pause, PauseInstanceRequest -> Instance;
+    resume_instance change::resume, ResumeInstanceRequest -> Instance;
+    retry_instance change::retry, RetryInstanceRequest -> RetryInstanceResponse;
+    set_instance_state change::set_state, SetInstanceStateRequest -> SetInstanceStateResponse;
+    fork_instance change::fork, ForkInstanceRequest -> Instance;
+    rehearse_instance change::rehearse, RehearseInstanceRequest -> RehearseInstanceResponse;
     explain_instance instances::explain, ExplainInstanceRequest -> ExplainInstanceResponse;
     await_instance follow::await_instance, AwaitInstanceRequest -> Instance;
     send_event events::send, SendEventRequest -> SendEventResponse;

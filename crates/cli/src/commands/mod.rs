@@ -8,24 +8,30 @@ pub(crate) mod dead_letters;
 pub(crate) mod definition;
 pub(crate) mod definitions;
 pub(crate) mod delete;
+pub(crate) mod diff;
 pub(crate) mod draw;
 pub(crate) mod explore;
 pub(crate) mod export;
 pub(crate) mod follow;
+pub(crate) mod fork;
 pub(crate) mod get;
 pub(crate) mod help;
 pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod load;
+pub(crate) mod migrate;
 pub(crate) mod outcome;
+pub(crate) mod pause;
 pub(crate) mod put;
 pub(crate) mod reference;
+pub(crate) mod rehearse;
 pub(crate) mod replay;
 pub(crate) mod restart;
 pub(crate) mod restarts;
 pub(crate) mod send;
 pub(crate) mod serve;
+pub(crate) mod set_state;
 pub(crate) mod simulate;
 pub(crate) mod start;
 pub(crate) mod status;
@@ -52,6 +58,7 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         Command::Check(command) => command.run(output),
         Command::Trace(command) => command.run(output),
         Command::Draw(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Diff(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Convert(command) => command.run(output),
         Command::Simulate(command) => command.run(output),
         Command::Explore(command) => command.run(output),
@@ -75,6 +82,13 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         Command::Delete(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Stop(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Restart(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Pause(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Resume(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Retry(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::SetState(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Fork(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Rehearse(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Migrate(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Tree(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Restarts(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::DeadLetters(command) => runtime()?.block_on(command.run(&shared, output)),

@@ -13,6 +13,7 @@ pub(crate) fn explanation(explanation: &api::ExplainInstanceResponse, now: i64, 
     let word = match verdict(explanation) {
         "waiting" => paint.good("waiting"),
         "stuck" => paint.bad("stuck"),
+        "paused" => paint.odd("paused"),
         "parked" => paint.bad("parked"),
         "retrying" => paint.odd("retrying"),
         word => word.to_owned(),

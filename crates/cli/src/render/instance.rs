@@ -11,6 +11,7 @@ use everstate_client::{api, millis};
 pub(crate) fn instance(instance: &api::Instance, now: i64, paint: Paint) -> String {
     let mut state = paint.good(&visible(&states(&instance.states)));
     match standing(instance) {
+        "paused" => state += &format!(" {}", paint.odd("(paused)")),
         "parked" => state += &format!(" {}", paint.bad("(parked)")),
         "stopped" => state += " (stopped)",
         "gave-up" => state += &format!(" {}", paint.bad("(gave up)")),

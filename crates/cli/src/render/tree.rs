@@ -38,6 +38,7 @@ fn line(node: &Node, paint: Paint) -> String {
                 "active" => state,
                 "final" => format!("{state} (done)"),
                 "gave-up" => format!("{state} {}", paint.bad("(gave up)")),
+                "paused" => format!("{state} {}", paint.odd("(paused)")),
                 "parked" => format!("{state} {}", paint.bad("(parked)")),
                 word => format!("{state} ({word})"),
             }

@@ -3,7 +3,7 @@
 use super::moment::{clock, second};
 use super::outcome::steps;
 use super::{compact, states, worth_showing};
-use crate::document::code;
+use crate::document::{self, code};
 use crate::paint::Paint;
 use crate::table::{Table, visible};
 use everstate_client::api;
@@ -20,7 +20,7 @@ pub(crate) fn history(turns: &[api::Turn], paint: Paint) -> String {
             turn.sequence.to_string(),
             turn.time.as_option().map_or(String::new(), second),
             name(turn),
-            turn.sender.clone(),
+            sender(turn),
             turn.outcome.as_option().map_or("", code).to_owned(),
             turn.outcome.as_option().map_or(String::new(), result),
             data(turn),
@@ -59,7 +59,22 @@ pub(crate) fn snapshot_line(instance: &api::Instance, paint: Paint) -> String {
     )
 }
 
+/// Who sent the event, or who did what was done.
+fn sender(turn: &api::Turn) -> String {
+    turn.repair.as_option().map_or_else(|| turn.sender.clone(), |repair| repair.by.clone())
+}
+
 fn name(turn: &api::Turn) -> String {
+    if let Some(repair) = turn.repair.as_option() {
+        return match document::repaired(repair) {
+            "became" if repair.from_version != repair.to_version => {
+                format!("({} to {})", repair.from_version, repair.to_version)
+            }
+            "became" => "(put)".to_owned(),
+            "began" => format!("(fork of {} at {})", repair.origin, repair.sequence),
+            what => format!("({what})"),
+        };
+    }
     turn.event.as_option().map_or_else(|| "(start)".to_owned(), |event| event.name.clone())
 }
 
@@ -72,6 +87,9 @@ fn result(outcome: &api::Outcome) -> String {
 }
 
 fn data(turn: &api::Turn) -> String {
+    if let Some(repair) = turn.repair.as_option() {
+        return repair.reason.clone();
+    }
     let event = turn.event.as_option().and_then(|event| event.data.as_option());
     worth_showing(event.or(turn.start_data.as_option())).map_or(String::new(), compact)
 }

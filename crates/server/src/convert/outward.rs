@@ -5,7 +5,7 @@ use crate::failure::{fault_code, rejection_code};
 use everstate_api::v1;
 use everstate_kernel::{
     Address, Cause, Child, DeadLetter, Definition, Event, HistoryEntry, Instance, Json, Kept, Labels,
-    Outcome, Rejection, RestartFrom, Sender, Status, Timer,
+    Outcome, Rejection, Repaired, RestartFrom, Sender, Status, Timer,
 };
 use v1::outcome::Code;
 
@@ -77,6 +77,7 @@ pub(crate) fn instance(row: &Instance, definition: Option<&Definition>) -> v1::I
             }
             Status::Stopped(reason) => reason.clone(),
             Status::GaveUp(fault) => fault.message.clone(),
+            Status::Paused(reason) => reason.clone(),
         },
         parent: row
             .links
@@ -97,6 +98,7 @@ fn status(status: &Status) -> v1::instance::Status {
         Status::Parked(_) => v1::instance::Status::Parked,
         Status::Stopped(_) => v1::instance::Status::Stopped,
         Status::GaveUp(_) => v1::instance::Status::GaveUp,
+        Status::Paused(_) => v1::instance::Status::Paused,
     }
 }
 
@@ -149,6 +151,7 @@ pub(crate) fn turn(address: &Address, entry: &HistoryEntry) -> v1::Turn {
         Cause::Restart { from: RestartFrom::LastGood, by, .. } | Cause::Stop { by, .. } => {
             (None, by_parent(by), None)
         }
+        Cause::Repair { .. } => (None, String::new(), None),
         Cause::Event(event) => (Some(queued_event(event)), sender(&event.sender), None),
     };
     v1::Turn {
@@ -161,8 +164,32 @@ pub(crate) fn turn(address: &Address, entry: &HistoryEntry) -> v1::Turn {
         outcome: Some(outcome(&entry.outcome, false)).into(),
         log: entry.log.clone(),
         start_data: start_data.into(),
+        repair: repair(&entry.cause).into(),
         ..Default::default()
     }
+}
+
+/// What an operator has done, if that is what the turn was.
+fn repair(cause: &Cause) -> Option<v1::Repair> {
+    let Cause::Repair { by, reason, done, .. } = cause else { return None };
+    let told = v1::Repair { by: by.to_string(), reason: reason.clone(), ..Default::default() };
+    Some(match done {
+        Repaired::Became { before, after, .. } => v1::Repair {
+            kind: v1::repair::Kind::Became.into(),
+            from_version: before.version.to_string(),
+            to_version: after.version.to_string(),
+            ..told
+        },
+        Repaired::Began { origin, sequence, after } => v1::Repair {
+            kind: v1::repair::Kind::Began.into(),
+            to_version: after.version.to_string(),
+            origin: origin.to_string(),
+            sequence: *sequence,
+            ..told
+        },
+        Repaired::Paused => v1::Repair { kind: v1::repair::Kind::Paused.into(), ..told },
+        Repaired::Resumed => v1::Repair { kind: v1::repair::Kind::Resumed.into(), ..told },
+    })
 }
 
 /// An event that nobody could take.

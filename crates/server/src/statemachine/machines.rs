@@ -173,7 +173,7 @@ fn tell(entry: &HistoryEntry, history: &mut Vec<Event>) {
     let Outcome::Ok { from, to, .. } = &entry.outcome else { return };
     match &entry.cause {
         // Nothing that the original's clients know: they neither stop an FSM nor restart one.
-        Cause::Restart { .. } | Cause::Stop { .. } => {}
+        Cause::Restart { .. } | Cause::Stop { .. } | Cause::Repair { .. } => {}
         Cause::Start { data, .. } => {
             let begin: Begin = serde_json::from_str(data.as_str()).unwrap_or_default();
             history.extend(begin.history.into_iter().map(|past| Event {
