@@ -89,6 +89,8 @@ impl Rehearsal {
 
     /// Plays an entry.
     pub fn play(&mut self, entry: &HistoryEntry) -> Played {
+        // What a timer sends to somebody else stands in no history of its own.
+        self.timers.retain(|timer| timer.to.is_none() || timer.due > entry.at);
         match &entry.cause {
             Cause::Start { data, .. } => self.begin(data, entry),
             Cause::Restart { from: RestartFrom::Initial(data), .. } => {

@@ -9,8 +9,8 @@ use crate::world::labels;
 use everstate_kernel::space::{Act, Endpoint, EndpointName, Interest, Part, Pattern, Reason, Role};
 use everstate_kernel::{
     Acting, Cause, Child, DefinitionId, Errand, Event, Fault, FaultCode, Held, Json, Kept, Links, News,
-    Orphan, Outcome, Parent, Parked, Pending, Rejection, RestartFrom, Restarting, Seat, Sender, Spawning,
-    Status, Timer, Watch,
+    Orphan, Outcome, Parent, Parked, Pending, Rejection, Repaired, RestartFrom, Restarting, Seat, Sender,
+    Spawning, Standing, Status, Timer, Watch,
 };
 use std::sync::Arc;
 
@@ -167,6 +167,27 @@ fn causes() -> Vec<Cause> {
     ]
 }
 
+/// Everything that an operator can have done, and the status that it can leave behind.
+fn repairs() -> (Vec<Cause>, Status) {
+    let standing = |version: &str| {
+        let (state, timers) = (Kept::new(vec![1, 2, 3]), instance().timers);
+        Box::new(Standing { version: Arc::from(version), state, timers })
+    };
+    let done = [
+        Repaired::Became { before: standing("v1"), after: standing("v2"), children: true },
+        Repaired::Began { origin: address("orders/7"), sequence: 12, after: standing("v2") },
+        Repaired::Paused,
+        Repaired::Resumed,
+    ];
+    let cause = |done| Cause::Repair {
+        id: event().id,
+        by: Arc::from("ann"),
+        reason: "it hung".into(),
+        done,
+    };
+    (done.into_iter().map(cause).collect(), Status::Paused("it hung".into()))
+}
+
 fn timer() -> TimerKey {
     TimerKey {
         due: Time(1_800_000_000_000),
@@ -286,6 +307,7 @@ fn written() -> Vec<(String, Vec<u8>)> {
     lines.push(("row errands".into(), row(&errands())));
     lines.push(("row statuses".into(), row(&statuses())));
     lines.push(("row causes".into(), row(&causes())));
+    lines.push(("row repairs".into(), row(&repairs())));
     lines
 }
 
@@ -335,6 +357,7 @@ fn format_1_opens_for_ever() {
     assert_eq!(read_row::<Vec<Errand>>(find("row errands")).expect("it is read"), errands());
     assert_eq!(read_row::<Vec<Status>>(find("row statuses")).expect("it is read"), statuses());
     assert_eq!(read_row::<Vec<Cause>>(find("row causes")).expect("it is read"), causes());
+    assert_eq!(read_row::<(Vec<Cause>, Status)>(find("row repairs")).expect("it is read"), repairs());
 }
 
 /// The parts of a record are rows that are read by themselves.
