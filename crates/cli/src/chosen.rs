@@ -90,7 +90,10 @@ impl Filter {
                 output.document(&json!({"matching": number, "addresses": found}))?;
             } else {
                 output.data(&format!("{} would be concerned\n", counted(number, "instance")))?;
-                found.iter().take(NAMED_MAX).try_for_each(|address| output.data(&format!("  {address}\n")))?;
+                found
+                    .iter()
+                    .take(NAMED_MAX)
+                    .try_for_each(|address| output.data(&format!("  {address}\n")))?;
                 if found.len() > NAMED_MAX {
                     output.data(&format!("  and {} more\n", count(number - NAMED_MAX as u64)))?;
                 }
@@ -156,9 +159,10 @@ impl Tally {
         match answer {
             Ok(()) => self.done += 1,
             Err(ClientError::Refused(refusal)) => {
-                let entry = self.refused.entry(refusal.code.clone()).or_insert_with(|| {
-                    (0, address.to_owned(), refusal.message.clone())
-                });
+                let entry = self
+                    .refused
+                    .entry(refusal.code.clone())
+                    .or_insert_with(|| (0, address.to_owned(), refusal.message.clone()));
                 entry.0 += 1;
             }
             Err(error) => return Err(error.into()),
@@ -180,7 +184,8 @@ impl Tally {
         } else {
             output.data(&format!("{} {done}\n", counted(self.done, "instance")))?;
             for (code, (number, _, message)) in &self.refused {
-                output.data(&format!("{} not ({code}), such as: {message}\n", counted(*number, "instance")))?;
+                output
+                    .data(&format!("{} not ({code}), such as: {message}\n", counted(*number, "instance")))?;
             }
         }
         Ok(if self.refused.is_empty() { Exit::Fine } else { Exit::Problem })

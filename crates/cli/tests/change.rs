@@ -69,6 +69,33 @@ fn migrate<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["migrate", "loans", "--from", "v1", "--to", "v2"], more].concat()
 }
 
+/// Runs the migration, and kills the server when the first instances have been carried over.
+fn kill_amid(server: Server, migration: &[&str]) {
+    let mut following = server
+        .command(&["follow", "loans", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(following.stdout.take().unwrap()).lines();
+    // The snapshot comes first; what is told after it comes after the follower is there.
+    let snapshots = (0..LOANS).map(|_| told.next().unwrap().unwrap()).count();
+    assert_eq!(snapshots as u64, LOANS);
+    let mut migrating = server
+        .command(migration)
+        .args(["--patience", "1ms"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let first = told.find(|line| line.as_ref().unwrap().contains("became"));
+    assert!(first.is_some());
+    server.kill();
+    following.kill().unwrap();
+    following.wait().unwrap();
+    let _ = migrating.wait().unwrap();
+}
+
 #[test]
 fn a_thousand_loans_are_looked_at_mapped_killed_amid_carried_over_and_put_back() {
     let folder = loans();
@@ -83,7 +110,8 @@ fn a_thousand_loans_are_looked_at_mapped_killed_amid_carried_over_and_put_back()
     let report = dry.json();
     assert_eq!((&report["clear"], &report["blocked"]), (&Json::from(250), &Json::from(500)), "{report:#}");
     assert_eq!(report["ended"], 250);
-    let blocked: Vec<&Json> = report["groups"].as_array().unwrap().iter().filter(|one| one["to"] == Json::Array(vec![])).collect();
+    let blocked: Vec<&Json> =
+        report["groups"].as_array().unwrap().iter().filter(|one| one["to"] == Json::Array(vec![])).collect();
     assert_eq!(blocked.len(), 2, "{report:#}");
     assert!(blocked.iter().all(|group| group["count"] == 250 && group["obstacles"][0]["code"] == "state"));
     let held = server.run(&migrate(&[]));
@@ -96,29 +124,7 @@ fn a_thousand_loans_are_looked_at_mapped_killed_amid_carried_over_and_put_back()
     let map = ["--map-file", map.to_str().unwrap()];
     let clear = server.json(&migrate(&[map[0], map[1], "--dry-run"]));
     assert_eq!((&clear["clear"], &clear["blocked"]), (&Json::from(750), &Json::from(0)), "{clear:#}");
-    let mut following = server
-        .command(&["follow", "loans", "--json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut told = BufReader::new(following.stdout.take().unwrap()).lines();
-    // The snapshot comes first; what is told after it comes after the follower is there.
-    let snapshots = (0..LOANS).map(|_| told.next().unwrap().unwrap()).count();
-    assert_eq!(snapshots as u64, LOANS);
-    let mut migrating = server
-        .command(&migrate(&map))
-        .args(["--patience", "1ms"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let first = told.find(|line| line.as_ref().unwrap().contains("became"));
-    assert!(first.is_some());
-    server.kill();
-    following.kill().unwrap();
-    following.wait().unwrap();
-    let _ = migrating.wait().unwrap();
+    kill_amid(server, &migrate(&map));
 
     // The same command goes on where it stopped.
     let server = Server::start(folder.path());
@@ -134,7 +140,11 @@ fn a_thousand_loans_are_looked_at_mapped_killed_amid_carried_over_and_put_back()
     let deciding = server.json(&["get", "loans/1"]);
     assert_eq!(deciding["timers"][0]["name"], "after.10d.deciding");
 
-    // It goes on as one of the new version, and so it cannot be put back; all others can.
+    put_back(&server);
+}
+
+/// What goes on as one of the new version cannot be put back; all others can.
+fn put_back(server: &Server) {
     server.run(&["send", "loans/0", "scored", "--data", r#"{"score": 700}"#]).ok();
     server.run(&["send", "loans/0", "identified"]).ok();
     assert_eq!(server.json(&["get", "loans/0"])["states"], Json::from(vec!["deciding"]));
@@ -143,12 +153,15 @@ fn a_thousand_loans_are_looked_at_mapped_killed_amid_carried_over_and_put_back()
     let report = undone.json();
     assert_eq!((&report["applied"], &report["blocked"]), (&Json::from(749), &Json::from(1)), "{report:#}");
     assert!(report["groups"][0]["examples"][0] == "loans/0");
-    assert_eq!(number(&server, &["--version", "v1", "--living"]), 749);
+    assert_eq!(number(server, &["--version", "v1", "--living"]), 749);
     let back = server.json(&["get", "loans/1"]);
-    assert_eq!((&back["version"], &back["timers"][0]["name"]), (&Json::from("v1"), &Json::from("after.7d.deciding")));
+    assert_eq!(
+        (&back["version"], &back["timers"][0]["name"]),
+        (&Json::from("v1"), &Json::from("after.7d.deciding"))
+    );
     assert_eq!(back["context"], serde_json::json!({"euros": 0, "score": 401}));
     server.run(&["send", "loans/1", "grant"]).ok();
-    assert_eq!(number(&server, &["--version", "v1", "--state", "granted"]), 251);
+    assert_eq!(number(server, &["--version", "v1", "--state", "granted"]), 251);
 }
 
 #[test]
@@ -203,7 +216,11 @@ fn what_cannot_be_migrated_is_said() {
     says(&["migrate", "loans", "--from", "v1", "--to", "v3"], 1, "there is no version \"v3\"");
     says(&["migrate", "loan", "--from", "v1", "--to", "v2"], 1, "there is no definition \"loan\"");
     says(&migrate(&["--map", "checking=vettng"]), 1, "did you mean \"vetting\"?");
-    says(&migrate(&["--map", "checking=vetting.credit.waiting,vetting.credit.known"]), 1, "cannot be active together");
+    says(
+        &migrate(&["--map", "checking=vetting.credit.waiting,vetting.credit.known"]),
+        1,
+        "cannot be active together",
+    );
     says(&migrate(&["--map", "checking"]), 2, "write OLD=NEW");
     says(&["migrate", "space", "--from", "v1", "--to", "v2"], 1, "space");
     says(&["migrate", "loans", "--from", "v1", "--to", "v1"], 1, "both versions are the same");
@@ -225,7 +242,13 @@ fn two_files_and_two_versions_are_compared() {
     let versions = server.run(&["diff", "loans@v1", "loans@v2"]);
     assert_eq!((versions.code, &versions.out), (1, &files.out));
     let json = server.run(&["diff", "loans@v1", v2, "--json"]).json();
-    assert!(json["changes"].as_array().unwrap().iter().any(|one| one["area"] == "context" && one["place"] == "cents"));
+    assert!(
+        json["changes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["area"] == "context" && one["place"] == "cents")
+    );
     assert_eq!(server.run(&["diff", "loans@v1", "loans@v9"]).code, 1);
 }
 
@@ -250,7 +273,10 @@ fn an_operator_holds_puts_and_lets_go_on_and_the_history_knows() {
     assert_eq!(server.json(&["get", "loans/0"])["states"], Json::from(vec!["checking"]));
     server.run(&[&set[..], &["--reason", "scored by hand"]].concat()).ok();
     let there = server.json(&["get", "loans/0"]);
-    assert_eq!((&there["states"], &there["timers"][0]["name"]), (&Json::from(vec!["deciding"]), &Json::from("after.7d.deciding")));
+    assert_eq!(
+        (&there["states"], &there["timers"][0]["name"]),
+        (&Json::from(vec!["deciding"]), &Json::from("after.7d.deciding"))
+    );
     let ended = server.run(&["set-state", "loans/0", "paid", "--reason", "x"]);
     assert!(ended.code == 1 && ended.err.contains("is an end"), "{ended:#?}");
     let over = server.run(&["set-state", "loans/3", "deciding", "--reason", "x"]);
@@ -266,7 +292,8 @@ fn an_operator_holds_puts_and_lets_go_on_and_the_history_knows() {
     assert!(unconfirmed.code == 1 && unconfirmed.err.contains("--confirm 3"), "{unconfirmed:#?}");
     let done = server.json(&[&bulk[..], &["--confirm", "3"]].concat());
     assert_eq!(done["done"], 3);
-    let nobody = server.run(&["pause", "--kind", "loans", "--older-than", "9d", "--dry-run", "--json"]).ok().json();
+    let nobody =
+        server.run(&["pause", "--kind", "loans", "--older-than", "9d", "--dry-run", "--json"]).ok().json();
     assert_eq!(nobody["matching"], 0);
 }
 
@@ -290,7 +317,8 @@ states:
 fn a_parked_card_is_mended_and_its_event_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("definitions")).unwrap();
-    std::fs::write(folder.path().join("definitions/cards.yaml"), CARDS.replace("{left: 2}", "{left: 0}")).unwrap();
+    std::fs::write(folder.path().join("definitions/cards.yaml"), CARDS.replace("{left: 2}", "{left: 0}"))
+        .unwrap();
     let server = Server::start(folder.path());
     assert_eq!(server.run(&["send", "cards/1", "use", "--json"]).json()["outcome"]["code"], "failed");
     server.json(&["send", "cards/1", "shut", "--id", "second"]);
@@ -299,7 +327,11 @@ fn a_parked_card_is_mended_and_its_event_tried_again() {
     server.run(&["set-state", "cards/1", "--set", "left=2", "--reason", "it was empty"]).ok();
     server.run(&["retry", "cards/1", "--reason", "mended"]).ok();
     let mended = server.json(&["get", "cards/1"]);
-    assert_eq!((&mended["states"], &mended["context"]["left"]), (&Json::from(vec!["shut"]), &Json::from(-3)), "{mended:#}");
+    assert_eq!(
+        (&mended["states"], &mended["context"]["left"]),
+        (&Json::from(vec!["shut"]), &Json::from(-3)),
+        "{mended:#}"
+    );
     assert_eq!(server.json(&["status"])["dead_letters"], 0);
     assert_eq!(server.run(&["retry", "cards/1"]).code, 1);
 }
@@ -308,14 +340,22 @@ fn a_parked_card_is_mended_and_its_event_tried_again() {
 fn a_fork_stands_where_its_origin_stood_and_a_rehearsal_shows_what_would_differ() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("definitions")).unwrap();
-    std::fs::write(folder.path().join("definitions/cards.yaml"), CARDS.replace("10 / context.left", "1")).unwrap();
+    std::fs::write(folder.path().join("definitions/cards.yaml"), CARDS.replace("10 / context.left", "1"))
+        .unwrap();
     let server = Server::start(folder.path());
     for event in ["use", "use", "shut"] {
         server.run(&["send", "cards/1", event]).ok();
     }
     let fork = server.json(&["fork", "cards/1", "--at", "2", "cards/2"]);
-    assert_eq!((&fork["states"], &fork["context"]["left"]), (&Json::from(vec!["open"]), &Json::from(1)), "{fork:#}");
-    assert_eq!(fork["timers"][0]["due_time"], server.json(&["fork", "cards/1", "--at", "3", "cards/3"])["timers"][0]["due_time"]);
+    assert_eq!(
+        (&fork["states"], &fork["context"]["left"]),
+        (&Json::from(vec!["open"]), &Json::from(1)),
+        "{fork:#}"
+    );
+    assert_eq!(
+        fork["timers"][0]["due_time"],
+        server.json(&["fork", "cards/1", "--at", "3", "cards/3"])["timers"][0]["due_time"]
+    );
     server.run(&["send", "cards/2", "shut"]).ok();
     // A fork of a fork begins where that one began.
     server.run(&["fork", "cards/2", "cards/4"]).ok();
@@ -333,11 +373,16 @@ fn a_fork_stands_where_its_origin_stood_and_a_rehearsal_shows_what_would_differ(
     let same = server.run(&["rehearse", "cards/1", "--against", "v1"]).ok();
     assert!(same.out.contains("4 turns, 0 differ; both end in shut"), "{}", same.out);
     let next = folder.path().join("next.yaml");
-    std::fs::write(&next, CARDS.replace("shut: shut", "shut: {guard: context.left > 1, target: shut}")).unwrap();
+    std::fs::write(&next, CARDS.replace("shut: shut", "shut: {guard: context.left > 1, target: shut}"))
+        .unwrap();
     let other = server.run(&["rehearse", "cards/1", "--against", next.to_str().unwrap(), "--json"]);
     assert_eq!(other.code, 1, "{other:#?}");
     let other = other.json();
-    assert_eq!((&other["different"], &other["rehearsed_states"]), (&Json::from(1), &Json::from(vec!["open"])), "{other:#}");
+    assert_eq!(
+        (&other["different"], &other["rehearsed_states"]),
+        (&Json::from(1), &Json::from(vec!["open"])),
+        "{other:#}"
+    );
     assert_eq!(other["differences"][0]["event"], "shut");
     assert_eq!(server.run(&["rehearse", "cards/1", "--against", "v8"]).code, 1);
 }

@@ -92,10 +92,7 @@ impl Client {
 
     async fn reported(
         &self,
-        mut stream: ServerStream<
-            <Transport as ClientTransport>::ResponseBody,
-            MigrateResponseView<'static>,
-        >,
+        mut stream: ServerStream<<Transport as ClientTransport>::ResponseBody, MigrateResponseView<'static>>,
         mut progress: impl FnMut(&api::MigrationProgress),
     ) -> Result<api::MigrationReport, ClientError> {
         while let Some(message) = self.noted(stream.message::<api::MigrateResponse>().await)? {

@@ -7,8 +7,8 @@
 
 mod fork;
 mod migrate;
-mod report;
 mod repairs;
+mod report;
 mod undo;
 
 pub(crate) use fork::{fork, rehearse};
@@ -104,11 +104,7 @@ fn occupant<'a>(row: &'a Instance, version: &'a str, waiting: &'a [Arc<str>], no
 /// What the node is asked for.
 fn becoming(row: &Instance, version: &Arc<str>, carried: Carried) -> Becoming {
     let Carried { state, timers, effects, .. } = carried;
-    Becoming {
-        expected: row.turns,
-        standing: Standing { version: version.clone(), state, timers },
-        effects,
-    }
+    Becoming { expected: row.turns, standing: Standing { version: version.clone(), state, timers }, effects }
 }
 
 /// Fields and their expressions.

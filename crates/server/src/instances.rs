@@ -305,7 +305,10 @@ fn summary(verdict: Verdict, row: &Instance, mailbox: &[Queued], waiting: &Waiti
                 Status::Parked(parked) => format!("{} faulted: {}", parked.event, parked.fault.message),
                 _ => "a fault".into(),
             };
-            format!("{} takes no events since {fault}. Retry the event, resume without it, or restart it", row.address)
+            format!(
+                "{} takes no events since {fault}. Retry the event, resume without it, or restart it",
+                row.address
+            )
         }
         Verdict::Paused => {
             let reason = match &row.status {

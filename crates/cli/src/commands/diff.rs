@@ -74,7 +74,9 @@ async fn definition(
     if file.is_file() {
         return Ok(chart_file::definition(file, output)?.map_err(|_| Exit::Usage));
     }
-    if text.contains(['/', '\\']) || [".yaml", ".yml", ".json", ".scxml"].iter().any(|end| text.ends_with(end)) {
+    if text.contains(['/', '\\'])
+        || [".yaml", ".yml", ".json", ".scxml"].iter().any(|end| text.ends_with(end))
+    {
         return Err(Failure::usage(format!("there is no file {text}")));
     }
     let (name, version) = match text.split_once('@') {

@@ -121,7 +121,8 @@ impl Migrate {
         for text in &self.map {
             mapping.route(text).map_err(wrong)?;
         }
-        let route = |(from, to): (String, Vec<String>)| api::mapping::Route { from, to, ..Default::default() };
+        let route =
+            |(from, to): (String, Vec<String>)| api::mapping::Route { from, to, ..Default::default() };
         let set = mapping.fields.into_iter();
         let field = |(field, expression)| api::FieldValue { field, expression, ..Default::default() };
         Ok(api::Mapping {
@@ -166,9 +167,7 @@ impl Migrate {
     }
 
     fn document(&self, report: &api::MigrationReport) -> Json {
-        let obstacle = |one: &api::migration_report::Obstacle| {
-            json!({"code": one.code, "what": one.what, "fix": one.fix, "acceptable": one.acceptable})
-        };
+        let obstacle = |one: &api::migration_report::Obstacle| json!({"code": one.code, "what": one.what, "fix": one.fix, "acceptable": one.acceptable});
         let group = |one: &api::migration_report::Group| {
             json!({
                 "from": one.from, "to": one.to, "count": one.count, "examples": one.examples, "notes": one.notes,
@@ -190,7 +189,12 @@ impl Migrate {
             let number = counted(group.count, "instance");
             let _ = match group.obstacles.is_empty() {
                 true => writeln!(out, "{}  {from} -> {to}  {number}", paint.good("ok")),
-                false => writeln!(out, "{}  {from}  {number}, such as {}", paint.bad("no"), group.examples.join(", ")),
+                false => writeln!(
+                    out,
+                    "{}  {from}  {number}, such as {}",
+                    paint.bad("no"),
+                    group.examples.join(", ")
+                ),
             };
             for obstacle in &group.obstacles {
                 let _ = writeln!(out, "    {}: {}", paint.odd(&obstacle.code), obstacle.what);
@@ -209,7 +213,8 @@ impl Migrate {
                 "{clear} can be {back}, {blocked} cannot; nothing was done. Say where they lead, or carry over the others with --partial"
             ),
             (false, false) => {
-                let blocked = if report.blocked > 0 { format!(", {blocked} cannot be") } else { String::new() };
+                let blocked =
+                    if report.blocked > 0 { format!(", {blocked} cannot be") } else { String::new() };
                 writeln!(out, "{} {back}{blocked}", counted(report.applied, "instance"))
             }
         };
@@ -217,7 +222,8 @@ impl Migrate {
             let _ = writeln!(out, "{} never rested and were left", counted(report.busy, "instance"));
         }
         if report.ended > 0 && !self.undo {
-            let _ = writeln!(out, "{} of {} have ended and stay", counted(report.ended, "instance"), self.from);
+            let _ =
+                writeln!(out, "{} of {} have ended and stay", counted(report.ended, "instance"), self.from);
         }
         out
     }

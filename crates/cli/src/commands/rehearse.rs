@@ -73,7 +73,11 @@ impl Rehearse {
             output.data(&table.render(output.paint()))?;
         }
         let (was, would) = (answer.recorded_states.join(", "), answer.rehearsed_states.join(", "));
-        let end = if was == would { format!("both end in {was}") } else { format!("it is in {was}, and would be in {would}") };
+        let end = if was == would {
+            format!("both end in {was}")
+        } else {
+            format!("it is in {was}, and would be in {would}")
+        };
         let turns = render::counted(answer.turns, "turn");
         output.data(&format!("{turns}, {} differ; {end}\n", render::count(answer.different)))?;
         Ok(exit)

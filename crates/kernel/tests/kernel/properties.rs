@@ -4,8 +4,8 @@
 use crate::script::Step;
 use crate::world::{FAIR, Weather, World, address, definition};
 use everstate_kernel::{
-    Address, Answer, Cause, Event, EventId, HistoryEntry, Input, Record, Refusal, Rehearsal, Remedy, RestartFrom,
-    Sender, Serial, Span, Ticket, agrees,
+    Address, Answer, Cause, Event, EventId, HistoryEntry, Input, Record, Refusal, Rehearsal, Remedy,
+    RestartFrom, Sender, Serial, Span, Ticket, agrees,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};

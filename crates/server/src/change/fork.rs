@@ -12,8 +12,8 @@ use everstate_api::v1::__buffa::view::{ForkInstanceRequestView, RehearseInstance
 use everstate_api::{Code, v1};
 use everstate_chart::Machine;
 use everstate_kernel::{
-    Address, Cause, Definition, DefinitionId, HistoryEntry, Instance, Outcome, Played, Rehearsal, Repaired, Standing,
-    agrees,
+    Address, Cause, Definition, DefinitionId, HistoryEntry, Instance, Outcome, Played, Rehearsal, Repaired,
+    Standing, agrees,
 };
 use everstate_runtime::Handle;
 use everstate_store::StoreError;
@@ -119,8 +119,9 @@ fn replayed(node: &Handle, row: &Instance, sequence: u64) -> Result<Standing, Fa
     }
     let mut rehearsal = Rehearsal::new(first, row.address.clone(), parent(row));
     each_entry(node, &row.address, sequence, |entry| {
-        if let Cause::Repair { done: Repaired::Became { after, .. } | Repaired::Began { after, .. }, .. } =
-            &entry.cause
+        if let Cause::Repair {
+            done: Repaired::Became { after, .. } | Repaired::Began { after, .. }, ..
+        } = &entry.cause
         {
             rehearsal.go_on_as(definition(node, kind, &after.version)?);
         }
@@ -178,7 +179,11 @@ pub(crate) async fn rehearse(
 }
 
 /// A definition that is not put; it runs as the kind of the instance.
-async fn read_definition(address: &Address, file_name: &str, source: &str) -> Result<Arc<Definition>, Failure> {
+async fn read_definition(
+    address: &Address,
+    file_name: &str,
+    source: &str,
+) -> Result<Arc<Definition>, Failure> {
     let (file_name, source) = (file_name.to_owned(), source.to_owned());
     let (machine, findings) = blocking(move || everstate_chart::machine(&file_name, &source)).await?;
     let Some(machine) = machine else {

@@ -42,8 +42,7 @@ pub(crate) fn migrate(
         return Err(Failure::new(Code::MalformedRequest, problem).at("to_version"));
     }
     let mapping = request.mapping.as_option().map(mapping).unwrap_or_default();
-    let migration =
-        Migration::new(old, new, &mapping).map_err(|errors| written_wrong(&errors, "mapping"))?;
+    let migration = Migration::new(old, new, &mapping).map_err(|errors| written_wrong(&errors, "mapping"))?;
     let work = Work {
         node: service.node.clone(),
         kind: request.kind.to_owned(),

@@ -121,7 +121,10 @@ fn placed_as(behaviour: &dyn Behaviour, row: &Instance, placed: &Carried) -> v1:
     let described = behaviour.decode(placed.state.as_slice()).map(|state| behaviour.describe(&state));
     let gone = row.timers.iter().filter(|timer| placed.timers.iter().all(|kept| kept.name != timer.name));
     let mut notes: Vec<String> = placed.notes.iter().map(ToString::to_string).collect();
-    notes.extend(gone.filter(|timer| !timer.name.starts_with("after.")).map(|timer| format!("the timer {:?} is cleared", timer.name)));
+    notes.extend(
+        gone.filter(|timer| !timer.name.starts_with("after."))
+            .map(|timer| format!("the timer {:?} is cleared", timer.name)),
+    );
     v1::SetInstanceStateResponse {
         states: placed.labels.iter().map(ToString::to_string).collect(),
         context: described.ok().map(|described| convert::json_out(&described.data)).into(),

@@ -100,10 +100,7 @@ impl Undoing {
         Ok(read(&self.node, move |reader| reader.list(&query)).await?.total.unwrap_or(0))
     }
 
-    async fn page(
-        &self,
-        after: Option<Address>,
-    ) -> Result<(Vec<Migrated>, Option<Address>, u64), Failure> {
+    async fn page(&self, after: Option<Address>) -> Result<(Vec<Migrated>, Option<Address>, u64), Failure> {
         let query = Query { after, limit: PAGE, ..self.query() };
         let (from, to) = (self.from.clone(), self.to.clone());
         read(&self.node, move |reader| {

@@ -179,12 +179,7 @@ fn repairs() -> (Vec<Cause>, Status) {
         Repaired::Paused,
         Repaired::Resumed,
     ];
-    let cause = |done| Cause::Repair {
-        id: event().id,
-        by: Arc::from("ann"),
-        reason: "it hung".into(),
-        done,
-    };
+    let cause = |done| Cause::Repair { id: event().id, by: Arc::from("ann"), reason: "it hung".into(), done };
     (done.into_iter().map(cause).collect(), Status::Paused("it hung".into()))
 }
 

@@ -314,6 +314,8 @@ impl Pair<'_> {
     /// What fires each transition of the state, and what it does.
     fn fired(&self, of_old: bool) -> Vec<(String, String)> {
         let (chart, at) = if of_old { (self.old, self.from) } else { (self.new, self.to) };
+        let timers = |chart: &Chart, at: StateIndex| chart.state(at).after.len();
+        let only_timers = timers(self.old, self.from) == 1 && timers(self.new, self.to) == 1;
         let one = |transition: &Transition| {
             let mut text = match &*transition.targets {
                 [] => "stay".to_owned(),
@@ -329,7 +331,12 @@ impl Pair<'_> {
             if transition.reach == crate::model::Reach::External && transition.targets.contains(&at) {
                 text.push_str(" (reenter)");
             }
-            (trigger(chart, transition), text)
+            // A timer of another length is a difference of the timer alone.
+            let trigger = match only_timers && transition.timed {
+                true => "after".to_owned(),
+                false => trigger(chart, transition),
+            };
+            (trigger, text)
         };
         transitions(chart, at).map(|(_, transition)| one(transition)).collect()
     }

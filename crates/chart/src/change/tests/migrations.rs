@@ -81,22 +81,27 @@ fn regions_must_all_be_led_to() {
         &migrated(old, &[], new, "a=p.x.b\naccept region"),
         "p.x.b + p.y.a {}\nnote: nothing leads to the region \"p.y\" of p: it begins where it begins",
     );
-    expect(&migrated(old, &[], new, "a=p.x.a,p.x.b"), "a=p.x.a,p.x.b: \"p.x.a\" and \"p.x.b\" cannot be active together");
     expect(
-        &migrated(new, &[], old, "p.x.a=a\np.y.a=a"),
-        "a {}",
+        &migrated(old, &[], new, "a=p.x.a,p.x.b"),
+        "a=p.x.a,p.x.b: \"p.x.a\" and \"p.x.b\" cannot be active together",
     );
+    expect(&migrated(new, &[], old, "p.x.a=a\np.y.a=a"), "a {}");
 }
 
 #[test]
 fn a_map_that_names_what_is_not_there_is_refused_whole() {
     let old = "{name: m, initial: open, states: {open: {on: {go: shut}}, shut: {}}}";
     expect(
-        &migrated(old, &[], old, "opne=shut\nopen=shot\nopen=shut\nopen=open\naccept state\nset n=1 +\nset a.b=1"),
+        &migrated(
+            old,
+            &[],
+            old,
+            "opne=shut\nopen=shot\nopen=shut\nopen=open\naccept state\nset n=1 +\nset a.b=1",
+        ),
         r#"opne=shut: the old version has no state "opne"; did you mean "open"?
            open=shot: the new version has no state "shot"; did you mean "shut"?
            open=open: the state is mapped twice; leave one entry out
-           n=1 +: the expression ends too early; an operand must follow
+           n=1 +: expected a value, found the end
            a.b=1: a whole field of the context is set; give a field inside of it with the whole
            state: this cannot be accepted; what can is region, history, timer, child, invoke, event"#,
     );
@@ -106,7 +111,10 @@ fn a_map_that_names_what_is_not_there_is_refused_whole() {
 fn ends_and_restless_states_are_no_places_to_be_put() {
     let old = "{name: m, initial: a, states: {a: {on: {go: b}}, b: {type: final}}}";
     let new = "{name: m, initial: a, context: {n: 1}, states: {a: {on: {go: b}}, c: {always: {guard: context.n == 1, target: a}, on: {go: b}}, b: {type: final}}}";
-    expect(&migrated(old, &[], new, "a=b"), "end: \"b\" is an end, which a transition leads to; lead it to a state before; to end it, stop it");
+    expect(
+        &migrated(old, &[], new, "a=b"),
+        "end: \"b\" is an end, which a transition leads to; lead it to a state before; to end it, stop it",
+    );
     expect(
         &migrated(old, &[], new, "a=c"),
         "restless: \"c\" would be left at once, for a; lead it where that transition leads, whose actions then do not run",
@@ -147,8 +155,8 @@ fn the_context_must_be_what_is_declared() {
     );
     expect(
         &migrated(old, &[], new, "set sum=string(1 / (context.sum - 3))\ndrop who"),
-        r#"expression: the expression for "sum" has no value: division by zero; give it one that holds for these as well
-           field: the field "sum" is declared as string, this is number; convert it, such as --set sum=string(context.sum)"#,
+        r#"field: the field "sum" is declared as string, this is number; convert it, such as --set sum=string(context.sum)
+           expression: the expression for "sum" has no value: division by zero; give it one that holds for these as well"#,
     );
 }
 
@@ -169,7 +177,8 @@ fn events_that_wait_must_be_taken_somewhere() {
 #[test]
 fn invoked_machines_follow_their_state() {
     let old = "{name: m, initial: a, states: {a: {invoke: {id: charge, src: payments}, on: {go: b}}, b: {}}}";
-    let renamed = "{name: m, initial: x, states: {x: {invoke: {id: charge, src: payments}, on: {go: b}}, b: {}}}";
+    let renamed =
+        "{name: m, initial: x, states: {x: {invoke: {id: charge, src: payments}, on: {go: b}}, b: {}}}";
     let without = "{name: m, initial: a, states: {a: {on: {go: b}}, b: {}}}";
     expect(&migrated(old, &[], renamed, "a=x"), "x {}");
     expect(

@@ -73,7 +73,7 @@ fn all_renamed(of: &ChartDefinition, from: char, to: char) -> Mapping {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_carried_over_is_legal(
