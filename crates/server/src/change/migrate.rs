@@ -56,12 +56,11 @@ pub(crate) fn migrate(
 }
 
 fn mapping(wire: &MappingView<'_>) -> Mapping {
-    let route = |to: &str| to.to_owned();
     Mapping {
         states: wire
             .states
             .iter()
-            .map(|one| (one.from.to_owned(), one.to.iter().map(|to| route(to)).collect()))
+            .map(|one| (one.from.to_owned(), one.to.iter().map(|to| (*to).to_owned()).collect()))
             .collect(),
         fields: fields(wire.set.iter()),
         drop: wire.drop.iter().map(|field| (*field).to_owned()).collect(),
