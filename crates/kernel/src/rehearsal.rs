@@ -1,7 +1,8 @@
 //! A history played once more: by the definition that made it, to come to where an instance stood, or by another, to
 //! see where that would differ.
 //!
-//! It refuses to send anything and to know where histories are kept. Its one invariant: what it does with an entry
+//! It refuses to send anything and to know where histories are kept, and asks the behaviour alone: what the node itself
+//! refuses of a turn, such as a child's name that is in use, is not asked again. Its one invariant: what it does with an entry
 //! depends on the entries before it alone, and changes nothing in the world.
 
 use crate::address::Address;
