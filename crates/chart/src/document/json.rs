@@ -139,7 +139,7 @@ impl Scanner<'_> {
                 (Kind::Map(entries), b'}')
             }
         };
-        self.eat(last).then(|| Begun::Whole(Node { span: start..self.at, kind: parts }))
+        self.eat(last).then_some(Begun::Whole(Node { span: start..self.at, kind: parts }))
     }
 
     /// A key and the colon behind it.
