@@ -2,7 +2,8 @@
 
 use everstate_kernel::{
     Address, Behaviour, Create, Definition, DefinitionId, Description, Durability, Effect, Event, EventId,
-    Fault, FaultCode, Handled, Json, Labels, Next, Policy, Sender, Span, State, TaskPolicy, Time, Turn, Waiting,
+    Fault, FaultCode, Handled, Json, Labels, Next, Policy, Sender, Span, State, TaskPolicy, Time, Turn,
+    Waiting,
 };
 use everstate_runtime::{Handle, Options, Runtime};
 use everstate_store::{Memory, Store};
