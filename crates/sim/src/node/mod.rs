@@ -44,7 +44,7 @@ pub use whole::Whole;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Seeds in every test run. A bug put in on purpose is found within them.
-pub const CI_SEEDS: std::ops::Range<u64> = 0..60;
+pub const CI_SEEDS: std::ops::Range<u64> = 0..40;
 
 /// Seeds of past failures, which are run for ever.
 pub const KEPT_SEEDS: &str = include_str!("../../tests/node.seeds");
