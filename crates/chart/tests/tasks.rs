@@ -82,8 +82,8 @@ initial: charging
     assert_eq!(write(&second, Notation::Yaml).text, written.text);
     for part in [
         "task: charge-card",
-        "deadline: 1h",
-        "heartbeat: 5s",
+        "deadline: '1h'",
+        "heartbeat: '5s'",
         "attempts: 2",
         "method: PUT",
         "done.task.charge",

@@ -21,7 +21,7 @@ fn a_turn_that_wants_too_much_is_a_fault() {
     assert!(world.transcript[1].starts_with("pot/1 go: ok idle \"x\""));
     check(&format!("many {}", max + 1), "failed after 1: the turn asks for 1001 effects, the limit is 1000");
     check("wide 4194200", "ok idle");
-    check("wide 4194300", "failed after 1: state and timers take 4194319 bytes, the limit is 4194304");
+    check("wide 4194300", "failed after 1: state, timers and tasks take 4194319 bytes, the limit is 4194304");
     let event = "e".repeat(256);
     check(&format!("send pot/1 {event}"), "failed after 1: event name is 256 bytes long, the limit is 255");
     check(&format!("timer t 1 {event}"), "failed after 1: event name is 256 bytes long, the limit is 255");
