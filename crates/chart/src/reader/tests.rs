@@ -196,7 +196,7 @@ on: {p: p, q: q, r: r}
          12:23 bad-value: an atomic state has no \"initial\"
          13:3 bad-value: the name of a state has a '.': \"a.b\"; paths are made with it (write \"a_b\")
          14:28 history-default: the history \"h\" has no default, and none follows from its parent's `initial` (add `target: STATE`, a state beside it)
-         15:16 missing-key: nothing is named that could be invoked (add `src: NAME` of a definition)",
+         15:16 missing-key: nothing is named that could be invoked (add `src: NAME` of a definition, or `task: QUEUE` for work of the outside world)",
     );
 }
 
