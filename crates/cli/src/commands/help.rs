@@ -32,7 +32,7 @@ In a second terminal, with a definition named orders:
   everstate list --kind orders          all of them; --state, --since and more to choose
   everstate follow orders               every turn as it happens
   everstate await orders/42 --in paid   until it is there
-  everstate present 'worker/>'          who is in a space; routes TOPIC tells whom a message would reach
+  everstate present 'worker/>'          who is in a space; routes: who would get a message
 
 Many at once, and housekeeping:
   everstate load log.jsonl.gz --kind incidents   events from a file; run it again to go on
