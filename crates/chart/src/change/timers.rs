@@ -84,7 +84,7 @@ pub(super) fn timers(
 /// The timer that takes the place of one, among those of the state that takes the place of its state.
 fn heir_of<'n>(one: &After, own: &[After], others: &'n [After]) -> Option<&'n After> {
     let same = others.iter().find(|other| other.delay == one.delay);
-    same.or_else(|| match (own, others) {
+    same.or(match (own, others) {
         ([_], [only]) => Some(only),
         _ => None,
     })

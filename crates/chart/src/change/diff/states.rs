@@ -76,7 +76,7 @@ fn likeness(old: &Chart, one: StateIndex, new: &Chart, other: StateIndex) -> usi
     let (a, b) = (traits(old, one), traits(new, other));
     let all = a.union(&b).count();
     // An end without anything has nothing to be known by.
-    if all == 0 { 0 } else { 100 * a.intersection(&b).count() / all }
+    (100 * a.intersection(&b).count()).checked_div(all).unwrap_or(0)
 }
 
 fn traits(chart: &Chart, at: StateIndex) -> BTreeSet<String> {
