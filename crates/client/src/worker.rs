@@ -30,6 +30,9 @@ const ASK: Duration = Duration::from_secs(10);
 /// How long a report is repeated: a result that was worked for outlasts a server that is restarted on a slow disk.
 const REPORT_PATIENCE: Duration = Duration::from_secs(120);
 
+/// A call that waits at the server for tasks.
+type Polling<'a> = Pin<Box<dyn Future<Output = Result<Vec<api::LeasedTask>, ClientError>> + 'a>>;
+
 /// A task in the hands of its handler.
 #[derive(Debug)]
 pub struct Task<Input> {
@@ -171,9 +174,7 @@ impl Worker {
         let mut stop = pin!(stop);
         let mut running = FuturesUnordered::new();
         let (mut stopping, mut taken) = (false, 0u64);
-        let mut polling: Option<
-            Pin<Box<dyn Future<Output = Result<Vec<api::LeasedTask>, ClientError>> + '_>>,
-        > = None;
+        let mut polling: Option<Polling<'_>> = None;
         loop {
             let left = self.count.map_or(u64::MAX, |count| count.saturating_sub(taken));
             let free = (self.concurrency.saturating_sub(running.len()) as u64).min(left);

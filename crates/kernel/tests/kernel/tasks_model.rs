@@ -220,7 +220,8 @@ fn compare(deeds: &[Deed], weather: Weather) {
         world.start(&cup(of), &format!("s{of}"), None, "");
     }
     world.commit();
-    let (mut leases, mut ids): (Vec<((usize, u32), Lease)>, usize) = (Vec::new(), 0);
+    let mut leases: Vec<((usize, u32), Lease)> = Vec::new();
+    let mut ids = 0;
     let mut numbers: Vec<everstate_kernel::Serial> = Vec::new();
     for deed in deeds {
         ids += 1;
