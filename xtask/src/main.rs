@@ -77,7 +77,8 @@ fn ci() -> Result<()> {
 
 /// Installs what it needs below target/, and says so where that cannot be had.
 fn statemachine_clients() -> Result<()> {
-    let test = ["test", "--locked", "--package", "everstate-server", "--test", "foreign_clients"];
+    // Of the whole workspace, as `test` builds it: for one package alone it would be built once more.
+    let test = ["test", "--locked", "--workspace", "--test", "foreign_clients"];
     cargo(&[&test[..], &["--", "--ignored", "--nocapture"]].concat())
 }
 
