@@ -2,11 +2,13 @@
 //!
 //! It refuses to know how one is done. Its one invariant: each has a smoke size that ends within seconds.
 
+mod actors;
 mod api;
 mod chart;
 mod charts;
 mod growth;
 mod hot;
+mod spaces;
 mod statemachine;
 mod turns;
 
@@ -38,6 +40,16 @@ pub(crate) const BENCHES: &[Bench] = &[
         about: "events as clients of go-statemachine send them",
         run: statemachine::run,
     },
+    Bench {
+        name: "actors",
+        about: "machines in memory, beside ractor, kameo and a bare channel",
+        run: actors::run,
+    },
+    Bench {
+        name: "spaces",
+        about: "publishing among many endpoints, beside NATS, Redis and a dataspace in memory",
+        run: spaces::run,
+    },
     Bench { name: "growth", about: "what more instances cost", run: growth::run },
 ];
 
@@ -56,6 +68,16 @@ pub(crate) struct Size {
     pub(crate) growth: [u64; 2],
     /// Turns of a chart without I/O.
     pub(crate) chart_turns: u64,
+    /// Messages to one machine, or through one space.
+    pub(crate) messages: u64,
+    /// Machines that are made.
+    pub(crate) spawned: u64,
+    /// Endpoints of a space.
+    pub(crate) endpoints: [u64; 3],
+    /// Endpoints that join and crash together.
+    pub(crate) crowd: u64,
+    /// Of one instance.
+    pub(crate) followers: u64,
 }
 
 impl Size {
@@ -67,6 +89,11 @@ impl Size {
             instances: 1_000,
             growth: [10_000, 1_000_000],
             chart_turns: 300_000,
+            messages: 1_000_000,
+            spawned: 1_000_000,
+            endpoints: [1, 1_000, 100_000],
+            crowd: 350_000,
+            followers: 10_000,
         }
     }
 
@@ -78,6 +105,11 @@ impl Size {
             instances: 100,
             growth: [200, 2_000],
             chart_turns: 500,
+            messages: 10_000,
+            spawned: 1_000,
+            endpoints: [1, 100, 1_000],
+            crowd: 1_000,
+            followers: 50,
         }
     }
 }

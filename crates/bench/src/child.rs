@@ -9,7 +9,10 @@ use crate::machine::resident_bytes;
 use crate::node::{Among, KIND, Node};
 use crate::peers::output;
 use crate::served;
+use crate::society::Counter;
 use anyhow::{Context, Result, bail, ensure};
+use everstate::{Address, CallError, Everstate, Options, wait};
+use everstate_runtime::CallError as NodeError;
 use everstate_store::Query;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -28,6 +31,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         ["serve", folder] => served::serve(Path::new(folder)),
         ["chart", events] => ours(events.parse()?, With::Nothing),
         ["chart-encoded", events] => ours(events.parse()?, With::Encoding),
+        ["actors", what, count] => actors(what, count.parse()?),
         ["statig", events] => compiled(events.parse()?),
         _ => bail!("a child knows no {args:?}"),
     }
@@ -106,4 +110,50 @@ fn bulk(folder: &Path, sends: u64) -> Result<()> {
     let load = node.load(4, 512, Among::scattered(1_000), bound)?;
     println!("{}", json!({ "events": load.events, "per_second": load.per_second() }));
     node.stop()
+}
+
+/// Machines in memory: told, called, or made.
+fn actors(what: &str, count: u64) -> Result<()> {
+    // All of them stay awake: it is their memory that is asked for.
+    let options = Options { instances_cached_max: usize::MAX, ..Options::default() };
+    let everstate = Everstate::memory().behaviour::<Counter>().options(options).start()?;
+    let one = Address::<Counter>::new("one")?;
+    wait(everstate.call(&one, 0))?;
+    let (before, started) = (resident_bytes("self"), Instant::now());
+    let last = match what {
+        "tell" => {
+            (0..count).try_for_each(|_| post(&everstate, &one))?;
+            wait(everstate.call(&one, 0))?
+        }
+        "call" => {
+            for _ in 0..count {
+                wait(everstate.call(&one, 1))?;
+            }
+            wait(everstate.call(&one, 0))?
+        }
+        "spawn" => {
+            for number in 0..count {
+                post(&everstate, &Address::new(&format!("c{number}"))?)?;
+            }
+            // Whoever is in the queue before it has been made.
+            wait(everstate.call(&Address::<Counter>::new(&format!("c{}", count - 1))?, 0))?;
+            count
+        }
+        other => bail!("a child knows no {other:?}"),
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    ensure!(last == count, "{last} messages were handled, not {count}");
+    println!("{}", json!({ "seconds": seconds, "bytes": resident_bytes("self").saturating_sub(before) }));
+    everstate.stop()?;
+    Ok(())
+}
+
+/// Puts one message into the queue, when there is room.
+fn post(everstate: &Everstate, to: &Address<Counter>) -> Result<()> {
+    loop {
+        match everstate.post(to, 1u64) {
+            Err(CallError::Node(NodeError::Overloaded { .. })) => std::thread::yield_now(),
+            other => return Ok(other?),
+        }
+    }
 }

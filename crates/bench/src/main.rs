@@ -17,6 +17,7 @@ mod peers;
 mod report;
 mod scratch;
 mod served;
+mod society;
 
 use anyhow::{Result, bail};
 use bench::{BENCHES, Size};

@@ -3,12 +3,15 @@
 //! It refuses to keep anything in the project: packages lie under `target/`, data in scratch folders. Its one
 //! invariant: a process it starts ends with the value that stands for it.
 
+pub(crate) mod brokers;
+pub(crate) mod crates;
 pub(crate) mod npm;
 pub(crate) mod postgres;
 pub(crate) mod restate;
 pub(crate) mod statig;
 
 use anyhow::{Context, Result, bail};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// A process that runs beside the bench.
@@ -56,4 +59,35 @@ pub(crate) fn is_there(program: &str) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+/// Installs a package of Debian's if its program is not there and that is allowed.
+pub(crate) fn install(program: &str, package: &str) -> Result<()> {
+    if is_there(program) {
+        return Ok(());
+    }
+    install_package(package)?;
+    anyhow::ensure!(is_there(program), "{package} was installed, but {program} does not start");
+    Ok(())
+}
+
+/// The same without looking first.
+pub(crate) fn install_package(package: &str) -> Result<()> {
+    if !is_root() || !Path::new("/usr/bin/apt-get").exists() {
+        bail!("there is no {package}, and only root can install it; run `apt-get install {package}` as root");
+    }
+    eprintln!("   installing {package}");
+    let install = || {
+        let quiet = ["install", "--yes", "--no-install-recommends", package];
+        output(Command::new("apt-get").args(quiet).env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    if install().is_err() {
+        output(Command::new("apt-get").arg("update"))?;
+        install()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn is_root() -> bool {
+    output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }

@@ -5,9 +5,9 @@
 //! Unix socket and driven by PostgreSQL's own pgbench with prepared statements. Its one invariant: the history has
 //! as many lines as instances have made turns, or the figure is not told.
 
-use super::{Running, output};
+use super::{Running, install_package, is_root, output};
 use crate::scratch::Scratch;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -146,29 +146,12 @@ impl Drop for Cluster {
     }
 }
 
-fn is_root() -> bool {
-    output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
-}
-
 /// The folder with PostgreSQL's programs; installs Debian's package when it is missing and that is allowed.
 fn programs() -> Result<PathBuf> {
     if let Some(found) = find_programs() {
         return Ok(found);
     }
-    if !is_root() || !super::is_there("apt-get") {
-        bail!(
-            "there is no PostgreSQL, and only root can install it; run `apt-get install postgresql` as root"
-        );
-    }
-    eprintln!("   installing PostgreSQL");
-    let install = || {
-        let quiet = ["install", "--yes", "--no-install-recommends", "postgresql"];
-        output(Command::new("apt-get").args(quiet).env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    if install().is_err() {
-        output(Command::new("apt-get").arg("update"))?;
-        install()?;
-    }
+    install_package("postgresql")?;
     find_programs().context("PostgreSQL was installed, but pgbench and initdb are not in its folder")
 }
 
