@@ -39,8 +39,7 @@ fn theirs(program: &Path, library: &str, what: &str, count: u64) -> Result<Told>
 
 pub(crate) fn run(size: &Size) -> Result<Section> {
     let mut section = Section::new("Machines in memory, beside actors");
-    let program =
-        if size.peers { peer(&mut section, "ractor, kameo", || built(&ACTORS)) } else { None };
+    let program = if size.peers { peer(&mut section, "ractor, kameo", || built(&ACTORS)) } else { None };
     for (what, of) in WHAT {
         let count = if what == "spawn" { size.spawned } else { size.messages };
         let mut rounds: Vec<Vec<Told>> = Vec::new();

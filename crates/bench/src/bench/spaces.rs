@@ -154,7 +154,7 @@ fn tell(section: &mut Section, durable: bool, endpoints: u64, costs: &Costs, bas
         ("leave", costs.leave, base.leave),
     ];
     for (what, cost, least) in rows {
-        let result = format!("{} ({})", per_second(1e9 / cost, ""), time(cost));
+        let result = format!("{} ({})", per_second(1e9 / cost, "times"), time(cost));
         let row = section.row(format!("{how}, {endpoints} endpoints: {what}"), result);
         if cost != least {
             row.times(cost / least, "the cost at 1").at_most(cost / least, 1.5, "1.5");
@@ -174,7 +174,9 @@ fn beside(section: &mut Section, size: &Size, rates: &[(bool, u64, f64)]) {
             let name = format!("{}, {endpoints} subscriptions", broker.name);
             let of = || broker.per_second(endpoints, size.messages);
             if let Some(rate) = peer(section, &name, of) {
-                section.row(name, per_second(rate, "messages")).times(rate / ours(false), "Everstate in memory, in bursts");
+                section
+                    .row(name, per_second(rate, "messages"))
+                    .times(rate / ours(false), "Everstate in memory, in bursts");
             }
         }
         let Some(program) = &dataspace else { continue };
@@ -184,7 +186,10 @@ fn beside(section: &mut Section, size: &Size, rates: &[(bool, u64, f64)]) {
             for durable in [false, true] {
                 let ratio = ours(durable) / rate;
                 let how = if durable { "durable" } else { "in memory" };
-                let row = section.row(format!("Everstate {how}, in bursts, beside it"), per_second(ours(durable), "messages"));
+                let row = section.row(
+                    format!("Everstate {how}, in bursts, beside it"),
+                    per_second(ours(durable), "messages"),
+                );
                 row.times(ratio, "the dataspace");
                 if endpoints > 1 {
                     row.at_least(ratio, 1.0, "1");
@@ -205,12 +210,15 @@ fn crowd(section: &mut Section, size: &Size) -> Result<()> {
     let before = resident_bytes("self");
     let started = Instant::now();
     let mut room = Room::open(Everstate::memory(), size.crowd)?;
-    section
-        .row(format!("{} endpoints join one space", size.crowd), format!("{:.1} s", started.elapsed().as_secs_f64()));
+    section.row(
+        format!("{} endpoints join one space", size.crowd),
+        format!("{:.1} s", started.elapsed().as_secs_f64()),
+    );
     let bytes = resident_bytes("self").saturating_sub(before);
     section.row("their memory, each", format!("{} bytes", bytes / size.crowd));
     let started = Instant::now();
-    let kills = (1..size.crowd).step_by(EACH as usize).map(|first| Address::<Crowd>::new(&format!("c{first}")));
+    let kills =
+        (1..size.crowd).step_by(EACH as usize).map(|first| Address::<Crowd>::new(&format!("c{first}")));
     for crowd in kills.collect::<Result<Vec<_>, _>>()? {
         wait(room.everstate.handle().stop_instance(crowd.any().clone(), true))?;
     }
