@@ -155,7 +155,7 @@ service! {
     start_instance instances::start, StartInstanceRequest -> StartInstanceResponse;
     get_instance instances::get, GetInstanceRequest -> Instance;
     get_history instances::history, GetHistoryRequest -> GetHistoryResponse;
-    list_instances instances::list, ListInstancesRequest -> ListInstancesResponse;
+    list_instances queries::list, ListInstancesRequest -> ListInstancesResponse;
     delete_instance instances::delete, DeleteInstanceRequest -> DeleteInstanceResponse;
     stop_instance instances::stop, StopInstanceRequest -> Instance;
     restart_instance instances::restart, RestartInstanceRequest -> Instance;

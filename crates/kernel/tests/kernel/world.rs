@@ -419,7 +419,16 @@ pub(crate) fn definition(kind: &str, version: &str) -> Arc<Definition> {
             ..on_demand
         },
         "crab" => Policy { park: Park::Instance, ..on_demand },
-        "fly" => Policy { retention: Span(1000), durability: Durability::None, ..on_demand },
+        "fly" => Policy {
+            retain: Retain { outcomes: Some(Span(1000)), ..Retain::default() },
+            durability: Durability::None,
+            ..on_demand
+        },
+        "moth" => Policy {
+            retain: Retain { outcomes: None, history: Some(Span(1600)), finished: Some(Span(500)) },
+            index: vec!["size".into()],
+            ..on_demand
+        },
         _ => on_demand,
     };
     let id = DefinitionId::new(kind, version).unwrap();
