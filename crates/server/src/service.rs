@@ -9,7 +9,7 @@ use crate::convert::Names;
 use crate::export::Exported;
 use crate::failure::Failure;
 use crate::sessions::{self, Sessions};
-use crate::{change, dead_letters, definitions, events, follow, instances, operations, tasks};
+use crate::{change, dead_letters, definitions, events, follow, instances, operations, queries, tasks};
 use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult, ServiceStream};
 use everstate_api::v1;
 use everstate_kernel::Time;

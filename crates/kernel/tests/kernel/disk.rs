@@ -4,7 +4,7 @@
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionRecord, Errand, EventId, HistoryEntry, IndexKeys, Instance, Loaded,
     OutcomeRecord, Queued, Record, Seat, SeatRecord, Sent, Serial, Source, Status, TaskKey, TaskStanding,
-    Time, TimerKey, Touches, TurnRecord,
+    Time, TimerKey, Touches, TrimmedRecord, TurnRecord,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;

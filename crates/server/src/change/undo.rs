@@ -14,7 +14,7 @@ use everstate_api::v1;
 use everstate_api::v1::__buffa::view::UndoMigrationRequestView;
 use everstate_chart::change::{Carried, Obstacle, ObstacleCode, Survey};
 use everstate_kernel::{
-    Address, Becoming, Cause, HistoryEntry, Instance, Labels, Outcome, Refusal, Repaired, Standing,
+    Becoming, Cause, HistoryEntry, Instance, Labels, Outcome, Refusal, Repaired, Standing,
 };
 use everstate_runtime::{CallError, Decision, Handle, Note};
 use everstate_store::{Cursor, Query, Reader, StoreError};
