@@ -72,6 +72,15 @@ impl Behaviour for Chart {
         }
     }
 
+    fn field(&self, state: &State, path: &str) -> Option<Json> {
+        let mut value = &state_of(state).ok()?.context;
+        for name in path.split('.') {
+            let Value::Map(map) = value else { return None };
+            value = map.find(name)?;
+        }
+        json_of(value).ok()
+    }
+
     fn waiting(&self, state: &State, instance: &Address, now: Time) -> Waiting {
         match state_of(state) {
             Ok(state) if !state.ended => state

@@ -4,10 +4,12 @@
 //! It refuses to know how keys are read. Its one invariant: a key that is not here is not read anywhere.
 
 mod invoke;
+mod retain;
 mod space;
 mod supervisor;
 
 pub use invoke::{ATTEMPTS, HTTP, INVOKED, METHODS};
+pub use retain::RETAIN;
 pub use space::{ASSERT, ENDPOINT, JOIN, LEAVE, MOVE, PUBLISH, RESTART, SPAWN, STOP};
 pub use supervisor::{BACKOFF, SUPERVISED, SUPERVISOR};
 
@@ -112,10 +114,11 @@ pub static DEFINITION: Object = Object {
             Takes::Word(&["power", "process", "none"]),
             "What an acknowledged event survives: a power cut (the default), the end of the process, or nothing.",
         ),
+        key("retain", Takes::Map(&RETAIN), "How long outcomes, histories and ended instances are kept."),
         key(
-            "retention",
-            Takes::Duration,
-            "How long an event's id and outcome are remembered. Default `30d`.",
+            "index",
+            Takes::OneOrMore(&Takes::Text),
+            "What of the context instances can be listed by: paths such as `customer.id`, at most 16. Texts, numbers and booleans are indexed.",
         ),
         key("retry", Takes::Map(&RETRY), "How often an event whose turn faulted is tried again."),
         key("park", Takes::Word(PARK), PARK_DOC),
@@ -548,6 +551,7 @@ pub static OBJECTS: &[&Object] = &[
     &EVENT,
     &SHAPE,
     &RETRY,
+    &RETAIN,
     &SUPERVISOR,
     &SUPERVISED,
     &BACKOFF,

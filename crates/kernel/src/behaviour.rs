@@ -51,6 +51,11 @@ pub trait Behaviour: Send + Sync + fmt::Debug {
     /// What a person or a query wants to know of a state.
     fn describe(&self, state: &State) -> Description;
 
+    /// The part of a state at a path such as `customer.id`, for an index; none when there is none.
+    fn field(&self, state: &State, path: &str) -> Option<Json> {
+        crate::retention::field_of(&self.describe(state).data, path)
+    }
+
     /// What an instance in this state waits for. `instance` and `now` are for guards that ask.
     fn waiting(&self, state: &State, instance: &Address, now: Time) -> Waiting;
 }

@@ -3,10 +3,12 @@
 use crate::behaviour::Behaviour;
 use crate::limits::VERSION_BYTES_MAX;
 use crate::link::Park;
+use crate::retention::Retain;
 use crate::time::Span;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -63,23 +65,23 @@ pub struct Policy {
     pub create: Create,
     /// What a commit survives before it is acknowledged.
     pub durability: Durability,
-    /// How long outcomes are remembered, and with them that an event was handled.
-    pub retention: Span,
+    /// How long what has happened is kept.
+    pub retain: Retain,
+    /// What of the state is indexed: paths such as `customer.id`. At most [`crate::limits::INDEX_MAX`].
+    pub index: Vec<Arc<str>>,
     /// What is done with an event whose turn faults.
     pub retry: Retry,
     /// What is done with the instance after the last attempt.
     pub park: Park,
 }
 
-/// Thirty days: longer than any client retries.
-const RETENTION: Span = Span::seconds(30 * 24 * 3600);
-
 impl Default for Policy {
     fn default() -> Policy {
         Policy {
             create: Create::Explicit,
             durability: Durability::Power,
-            retention: RETENTION,
+            retain: Retain::default(),
+            index: Vec::new(),
             retry: Retry::default(),
             park: Park::Event,
         }

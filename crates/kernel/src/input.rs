@@ -9,6 +9,7 @@ use crate::json::Json;
 use crate::link::RestartFrom;
 use crate::record::{DeadLetter, Instance, OutcomeRecord, Queued, Record, SeatRecord, Serial, TimerKey};
 use crate::repair::Repair;
+use crate::retention::Aged;
 use crate::task::{Lease, Leased, Report, TaskKey};
 use crate::time::Time;
 use alloc::boxed::Box;
@@ -131,6 +132,14 @@ pub enum Input {
         lease: Lease,
         /// What.
         report: Report,
+    },
+    /// The time of an instance, or of a part of its history, is over: [`Instance::expires`]. Whoever drives the node offers
+    /// it when nothing else is urgent, as the last commit left it.
+    Expire {
+        /// Which.
+        address: Address,
+        /// The oldest entries of its history that are kept, ascending: [`crate::limits::EXPIRED_MAX`] and one more, or all.
+        oldest: Vec<Aged>,
     },
     /// The oldest event of the outbox is delivered. Only [`crate::Node::ready`] makes it.
     Deliver(Serial, Address),

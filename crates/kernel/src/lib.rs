@@ -21,6 +21,7 @@ mod node;
 mod record;
 mod rehearsal;
 mod repair;
+mod retention;
 mod session;
 pub mod space;
 mod supervisor;
@@ -41,12 +42,13 @@ pub use link::{
 };
 pub use node::{Node, Violation};
 pub use record::{
-    Cause, DeadLetter, DefinitionRecord, DeletedRecord, HistoryEntry, IndexKeys, Instance, Kept, Labels,
-    OutcomeRecord, Pending, Queued, Record, RowRecord, Seat, SeatRecord, Sent, Serial, Source, Status, Timer,
-    TimerKey, TurnRecord,
+    Cause, DeadLetter, DefinitionRecord, DeletedRecord, Fields, HistoryEntry, IndexKeys, Instance, Kept,
+    Labels, OutcomeRecord, Pending, Queued, Record, RowRecord, Seat, SeatRecord, Sent, Serial, Source,
+    Status, Timer, TimerKey, Trimmed, TrimmedRecord, TurnRecord,
 };
 pub use rehearsal::{Played, Rehearsal, agrees};
 pub use repair::{Becoming, Remedy, Repair, Repaired, Standing};
+pub use retention::{Aged, Retain, index_text, indexed_text};
 pub use supervisor::{Backoff, ChildPlan, Plan, PlanError, Restart, Strategy, Supervisor};
 pub use task::{
     Failure, FailureReason, Lease, Leased, Report, Stage, Task, TaskKey, TaskPolicy, TaskStanding,

@@ -131,6 +131,15 @@ pub const TEXT_BYTES_MAX: usize = 4096;
 /// whole list asks for it.
 pub const ACCEPTS_MAX: usize = 100;
 
+/// Paths that one definition may have indexed. Each is a row of an index for every instance, and two writes when it changes.
+pub const INDEX_MAX: usize = 16;
+
+/// Bytes of a value in an index of a field. A longer one is indexed by its first bytes and a fingerprint.
+pub const INDEX_VALUE_BYTES_MAX: usize = 200;
+
+/// History entries that one step lets go. Each is a write; at ten times this, clients would wait for the batch.
+pub const EXPIRED_MAX: usize = 256;
+
 /// Timers kept in memory, soonest first; later ones stay in the store until their time comes near. 64 Ki of
 /// them are about 8 MB; half would refill twice as often.
 pub const TIMER_WINDOW_MAX: usize = 65_536;

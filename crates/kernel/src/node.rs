@@ -13,6 +13,7 @@ mod numbers;
 mod plan;
 mod repair;
 mod residents;
+mod retention;
 mod spaces;
 mod tasks;
 mod ties;
@@ -30,6 +31,7 @@ use crate::input::{Answer, Deadline, DeadlineReason, Input, Loaded, Out, Refusal
 use crate::limits::{OUTBOX_MAX, TIMER_WINDOW_MAX};
 use crate::link::Exit;
 use crate::record::{DefinitionRecord, OutcomeRecord, Record, SeatRecord, Sent, Serial, TimerKey};
+use crate::retention::Retain;
 use crate::time::Time;
 use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -81,6 +83,8 @@ pub struct Node {
     position: u64,
     seed: u64,
     now: Time,
+    /// What holds where a definition says nothing.
+    retain: Retain,
 }
 
 impl Node {
@@ -101,7 +105,14 @@ impl Node {
             position: 0,
             seed,
             now: Time(i64::MIN),
+            retain: Retain::default(),
         }
+    }
+
+    /// How long what has happened is kept where a definition says nothing. Said before the first step; what has been
+    /// written before keeps the time that it has, until its next turn.
+    pub fn retain_by_default(&mut self, retain: Retain) {
+        self.retain = retain;
     }
 
     /// Takes over what a store holds: the position of the last turn and the whole outbox. Forgets everything else
@@ -207,6 +218,7 @@ impl Node {
                 self.lease(ticket, &worker, max, &candidates, out);
             }
             Input::Report { ticket, lease, report } => self.report(ticket, &lease, report, out),
+            Input::Expire { address, oldest } => self.expire(&address, &oldest, out),
             Input::Deliver(number, _) => self.deliver(number, out),
             Input::Due(key) => self.due(&key, out),
             Input::Refill { timers, complete } => self.window.refill(timers, complete),
@@ -331,6 +343,7 @@ impl Input {
             | Input::Stop { address, .. }
             | Input::Silence { address, .. }
             | Input::Restart { address, .. }
+            | Input::Expire { address, .. }
             | Input::Repair { address, .. } => (Some(address), None),
             Input::RetryDeadLetter { letter, .. } => (Some(&letter.to), None),
             Input::Report { lease, .. } => (Some(&lease.address), Some(Cow::Owned(lease.event_id()))),

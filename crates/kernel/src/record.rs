@@ -71,6 +71,8 @@ pub enum Record {
     Seat(SeatRecord),
     /// The instance was deleted with all that belonged to it. Outcomes of its events stay for their retention.
     Deleted(DeletedRecord),
+    /// The oldest part of the history of an instance is kept no longer.
+    Trimmed(Box<TrimmedRecord>),
 }
 
 /// A definition as it was put.
@@ -142,6 +144,19 @@ pub struct DeletedRecord {
     pub tasks_cleared: Vec<TaskKey>,
     /// Numbers of the events in its mailbox.
     pub mailbox: Vec<u64>,
+    /// The position of its last turn when its time was over; 0 when an operator has deleted it.
+    pub expired_to: u64,
+}
+
+/// A part of a history is kept no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrimmedRecord {
+    /// The instance after that: its row says from where its history is kept.
+    pub instance: Instance,
+    /// What the indexes held of it.
+    pub before: IndexKeys,
+    /// The positions of the turns that go.
+    pub positions: Vec<u64>,
 }
 
 /// What a space holds besides its row, one by one: a turn writes what it changes, however many there are.
@@ -291,6 +306,26 @@ pub struct Instance {
     pub retry: Option<Pending>,
     /// What it is tied to.
     pub links: Option<Box<Links>>,
+    /// What of its state is indexed.
+    pub fields: Fields,
+    /// How much of its history is gone.
+    pub trimmed: Trimmed,
+    /// When a part of its history, or all of it, is not kept any longer.
+    pub expires: Option<Time>,
+}
+
+/// Indexed parts of a state: each path that has a value, and the value as text.
+pub type Fields = Option<Arc<[(Arc<str>, Arc<str>)]>>;
+
+/// How much of a history is gone: its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Trimmed {
+    /// The sequence of the last entry that is gone; 0 when all are there.
+    pub sequence: u64,
+    /// Its position.
+    pub position: u64,
+    /// When the oldest entry that is kept was made.
+    pub since: Time,
 }
 
 /// Is an instance alive?
@@ -446,6 +481,12 @@ pub struct IndexKeys {
     pub last_event_at: Time,
     /// Has it ended?
     pub done: bool,
+    /// See [`Instance::fields`].
+    pub fields: Fields,
+    /// See [`Instance::expires`].
+    pub expires: Option<Time>,
+    /// Up to which position its history is gone.
+    pub trimmed: u64,
 }
 
 impl Instance {
@@ -461,6 +502,9 @@ impl Instance {
             labels: self.labels.clone(),
             last_event_at: self.last_event_at,
             done: self.status.is_ended(),
+            fields: self.fields.clone(),
+            expires: self.expires,
+            trimmed: self.trimmed.position,
         }
     }
 }

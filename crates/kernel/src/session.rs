@@ -21,6 +21,7 @@ use crate::json::Json;
 use crate::limits::SESSION_ACTS_MAX;
 use crate::node::check_end_of_name;
 use crate::record::Labels;
+use crate::retention::Retain;
 use crate::space::{Act, Interest, Part, Pattern, Place, Role};
 use crate::time::{Span, Time};
 use alloc::borrow::ToOwned;
@@ -32,7 +33,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// How long the outcome of an act is remembered: far longer than whoever is silent is waited for.
-const RETENTION: Span = Span::seconds(3600);
+/// An ended session is kept for a day, so that people can see why it ended.
+const RETAIN: Retain = Retain {
+    outcomes: Some(Span::seconds(3600)),
+    history: Some(Span::seconds(7 * 24 * 3600)),
+    finished: Some(Span::seconds(24 * 3600)),
+};
 
 #[derive(Debug)]
 struct SessionBehaviour;
@@ -42,7 +48,7 @@ pub(crate) fn definition() -> Definition {
     Definition {
         id: DefinitionId { name: Arc::from(SESSION_KIND), version: Arc::from("0") },
         behaviour: Arc::new(SessionBehaviour),
-        policy: Policy { retention: RETENTION, ..Policy::default() },
+        policy: Policy { retain: RETAIN, ..Policy::default() },
     }
 }
 

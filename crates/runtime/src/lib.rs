@@ -11,6 +11,7 @@ mod clock;
 mod definitions;
 mod error;
 mod estate;
+mod expiring;
 mod follow;
 mod handle;
 mod leasing;
@@ -36,13 +37,14 @@ pub use tasks::Depth;
 use callers::Callers;
 use crossbeam_channel::Receiver;
 use estate::{Estate, Owned};
-use everstate_kernel::Definition;
+use everstate_kernel::{Definition, Retain};
 use everstate_store::{Store, StoreError};
 use follow::Hub;
 use handle::{Call, Shared};
 use leasing::Leasing;
 use recorder::Recording;
 use shard::Shard;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -65,6 +67,10 @@ pub struct Options {
     pub follow_buffer_max: usize,
     /// Feeds the seeds of turns.
     pub seed: u64,
+    /// How long what has happened is kept where a definition says nothing.
+    pub retain: Retain,
+    /// Where what is kept no longer is written before it is deleted; nowhere without a folder.
+    pub archive: Option<PathBuf>,
     /// Behaviours in Rust that the program brings along. A store that holds others of the kind does not open.
     pub natives: Vec<Arc<Definition>>,
     /// How long a turn of theirs may take. One that takes longer faults, its thread is left behind, and another one goes
@@ -82,6 +88,8 @@ impl Default for Options {
             instances_cached_max: 50_000,
             follow_buffer_max: 1_024,
             seed: 0,
+            retain: Retain::default(),
+            archive: None,
             natives: Vec::new(),
             turn_deadline: Duration::from_secs(10),
         }

@@ -2,6 +2,7 @@
 
 use crate::error::{CallError, StartError};
 use crate::estate::{Ended, Estate, Owned};
+use crate::expiring::Expiring;
 use crate::follow::Turned;
 use crate::handle::{Call, Shared};
 use crate::metrics::bump;
@@ -36,6 +37,7 @@ pub(crate) struct Shard {
     pub(crate) offered: BTreeSet<Serial>,
     /// The disk was full a moment ago: nothing from within is tried before this.
     full_until: Option<Instant>,
+    pub(crate) expiring: Expiring,
 }
 
 /// What one batch has taken. One is used for all batches, since its lists are long.
@@ -53,6 +55,15 @@ impl Batch {
         self.out.releases.clear();
         self.out.durability = None;
         (self.inputs, self.bytes) = (0, 0);
+    }
+
+    /// What was stepped wants to be kept.
+    pub(crate) fn records(&self) -> &[Record] {
+        &self.out.records
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.out.records.is_empty()
     }
 }
 
@@ -95,7 +106,8 @@ impl Shard {
         let Crew { estate, options, shared, watch, .. } = crew.clone();
         let (node, reader) = (Node::new(options.seed), shared.reader.clone());
         let (backlog, offered, full_until) = (VecDeque::new(), BTreeSet::new(), None);
-        Shard { node, estate, owner, reader, options, shared, watch, backlog, offered, full_until }
+        let expiring = Expiring::default();
+        Shard { node, estate, owner, reader, options, shared, watch, backlog, offered, full_until, expiring }
     }
 
     /// Works with what outlives this thread, unless it was left behind.
@@ -120,6 +132,8 @@ impl Shard {
             self.node.restore_definition(definition, record.source);
         }
         self.node.restore(last_position, outbox);
+        self.node.retain_by_default(self.options.retain);
+        self.expiring.restore(&*self.reader, &self.options.retain)?;
         self.owned(|owned| owned.publisher.committed(last_position))
     }
 
@@ -183,7 +197,19 @@ impl Shard {
                 // What is on its way is in the store, and goes on at the next start.
                 return Ok(());
             }
+            self.expire()?;
         }
+    }
+
+    /// Was the disk full a moment ago?
+    pub(crate) fn is_full(&self) -> bool {
+        self.full_until.is_some()
+    }
+
+    /// Drops what was stepped since the last commit.
+    pub(crate) fn give_up_batch(&mut self) -> Result<(), Ended> {
+        self.restore()?;
+        self.owned(|owned| owned.recording.restored())
     }
 
     /// Waits for a call or a deadline, then takes and steps what is there, as far as the batch goes. Answers
@@ -227,6 +253,10 @@ impl Shard {
                     Duration::ZERO
                 }
             },
+        };
+        let until = match self.expiring.at {
+            Some(at) => until.min(Duration::from_millis((at - self.now()?).0)),
+            None => until,
         };
         let until = if self.owned(|owned| owned.leasing.is_due())? { Duration::ZERO } else { until };
         let until = match self.full_until {
@@ -384,7 +414,7 @@ impl Shard {
     }
 
     /// Commits the batch and lets out what it released.
-    fn finish(&mut self, batch: &mut Batch) -> Result<(), Ended> {
+    pub(crate) fn finish(&mut self, batch: &mut Batch) -> Result<(), Ended> {
         let out = &mut batch.out;
         self.offered.clear();
         let metrics = self.shared.metrics.clone();
@@ -394,8 +424,7 @@ impl Shard {
             match self.owned(|owned| owned.store.commit(&out.records, durability))? {
                 Ok(()) => {}
                 Err(StoreError::Full) => {
-                    self.restore()?;
-                    self.owned(|owned| owned.recording.restored())?;
+                    self.give_up_batch()?;
                     self.full_until = Some(Instant::now() + FULL_PAUSE);
                     self.owned(|owned| owned.callers.refuse_all(&CallError::Full))?;
                     batch.clear();
@@ -435,6 +464,7 @@ impl Shard {
         let wanted = self.owned(|owned| owned.publisher.wanted())?;
         let mut turns = Vec::new();
         for record in records.drain(..) {
+            self.expiring.apply(&record);
             match record {
                 Record::Turn(turn) => {
                     bump(counter(&self.shared.metrics, &turn.entry.outcome));

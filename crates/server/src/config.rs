@@ -7,6 +7,7 @@
 //! setting, where it was given, and what would be right.
 
 use crate::http_worker::Allowed;
+use everstate_kernel::{Retain, Span};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -50,6 +51,10 @@ pub struct Config {
     pub session_silent: Duration,
     /// Where tasks that are requests may go; nowhere: the server makes none.
     pub http_worker_allow: Allowed,
+    /// How long what has happened is kept where a definition says nothing.
+    pub retain: Retain,
+    /// Where what is kept no longer is written before it is deleted.
+    pub retain_export: Option<PathBuf>,
     /// What is logged: a level, or `target=level` pairs.
     pub log: String,
     /// How it is logged.
@@ -162,6 +167,18 @@ pub const SETTINGS: &[Setting] = &[
         "URL,…",
         Some(""),
         "let the server make the requests of `http` tasks to URLs that begin so; off unless given, since the server may reach what clients must not",
+    ),
+    setting(
+        "retain",
+        "WHAT=TIME,…",
+        Some(""),
+        "how long things are kept where a definition says nothing, such as outcomes=7d,history=90d,finished=30d; otherwise outcomes 30d, the rest for ever",
+    ),
+    setting(
+        "retain-export",
+        "FOLDER",
+        None,
+        "write what is kept no longer into files there, as lines of JSON like those of `export`, before it is deleted",
     ),
     setting("log", "LEVEL", Some("info"), "error, warn, info, debug or trace, or TARGET=LEVEL,… "),
     setting("log-format", "FORMAT", Some("compact"), "compact or json"),
@@ -285,6 +302,8 @@ impl Config {
             session_pulse: read.with("session-pulse", seconds)?,
             session_silent: read.with("session-silent", seconds)?,
             http_worker_allow: read.with("http-worker-allow", Allowed::parse)?,
+            retain: read.with("retain", retain)?,
+            retain_export: read.path("retain-export"),
             log: read.with("log", |text| {
                 text.parse::<tracing_subscriber::filter::Targets>()
                     .map(|_| text.to_string())
@@ -394,6 +413,30 @@ fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
     let hint = || format!("use a whole number from {least} to {most}");
     let number: u64 = text.replace('_', "").parse().map_err(|_| hint())?;
     if (least..=most).contains(&number) { Ok(number) } else { Err(hint()) }
+}
+
+/// `WHAT=TIME` pairs, with commas between them.
+fn retain(text: &str) -> Result<Retain, String> {
+    let mut retain = Retain::default();
+    for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let hint = || {
+            format!(
+                "{pair:?} is not one of outcomes=TIME, history=TIME, finished=TIME, such as history=90d or finished=forever"
+            )
+        };
+        let (what, time) = pair.split_once('=').ok_or_else(hint)?;
+        let time = match time {
+            "forever" => Retain::FOREVER,
+            time => Span::parse(time).filter(|_| !time.is_empty()).ok_or_else(hint)?,
+        };
+        match what {
+            "outcomes" => retain.outcomes = Some(time),
+            "history" => retain.history = Some(time),
+            "finished" => retain.finished = Some(time),
+            _ => return Err(hint()),
+        }
+    }
+    Ok(retain)
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

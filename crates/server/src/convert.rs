@@ -14,7 +14,7 @@ mod time;
 
 pub(crate) use acts::acts;
 pub(crate) use inward::{
-    Names, address, event, event_id, limit, page_number, page_token, start_address, version,
+    Names, address, event, event_id, limit, not_a_token, page_number, page_token, start_address, version,
 };
 pub(crate) use json::{json_in, json_out};
 pub(crate) use outward::{dead_letter, instance, outcome, pending, queued_event, sender, task, turn};

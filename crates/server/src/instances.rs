@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::service::{FreshNames, Service};
 use everstate_api::v1::__buffa::view::{
     DeleteInstanceRequestView, ExplainInstanceRequestView, GetHistoryRequestView, GetInstanceRequestView,
-    ListInstancesRequestView, RestartInstanceRequestView, StartInstanceRequestView, StopInstanceRequestView,
+    RestartInstanceRequestView, StartInstanceRequestView, StopInstanceRequestView,
 };
 use everstate_api::v1::explain_instance_response::{Guarded, Retry, Verdict};
 use everstate_api::v1::restart_instance_request::From as Beginning;
@@ -14,7 +14,6 @@ use everstate_kernel::{
     Address, Definition, Instance, Outcome, Queued, RestartFrom, Stage, Status, Task, Waiting,
 };
 use everstate_runtime::Decision;
-use everstate_store::Query;
 use std::sync::Arc;
 
 /// Entries of a page when the request does not say, and at most.
@@ -95,44 +94,17 @@ pub(crate) async fn history(
         let address = address.clone();
         service.read(move |reader| reader.history(&address, after, limit + 1)).await?
     };
-    if entries.is_empty() {
-        // Nothing after `after` is an answer; no such instance is not.
-        find(service, &address).await?;
-    }
+    // Nothing after `after` is an answer; no such instance is not. A history that begins with 1 is whole.
+    let kept_from = match entries.first().filter(|entry| entry.sequence == 1) {
+        Some(_) => 1,
+        None => find(service, &address).await?.0.trimmed.sequence + 1,
+    };
     let more = entries.len() > limit;
     entries.truncate(limit);
     Ok(v1::GetHistoryResponse {
         next: entries.last().filter(|_| more).map_or(0, |entry| entry.sequence),
         turns: entries.iter().map(|entry| convert::turn(&address, entry)).collect(),
-        ..Default::default()
-    })
-}
-
-pub(crate) async fn list(
-    service: &Service,
-    request: &ListInstancesRequestView<'_>,
-) -> Result<v1::ListInstancesResponse, Failure> {
-    if !request.kind.is_empty() && service.node.definitions().find(request.kind, None).is_none() {
-        let problem = format!("there is no definition {:?}, so it has no instances", request.kind);
-        return Err(Failure::new(Code::UnknownDefinition, problem).at("kind"));
-    }
-    let given = |text: &str| (!text.is_empty()).then(|| text.to_string());
-    let query = Query {
-        kind: given(request.kind),
-        version: given(request.version),
-        state: given(request.state),
-        since: request.since.as_option().map(|since| convert::time_in(since, "since")).transpose()?,
-        done: request.done,
-        after: convert::page_token(request.page_token)?,
-        limit: convert::limit(request.page_size, PAGE, PAGE_MAX, "page_size")?,
-        count: request.count,
-    };
-    let page = service.read(move |reader| reader.list(&query)).await?;
-    let instances = page.instances.iter().map(|row| shown(service, row)).collect();
-    Ok(v1::ListInstancesResponse {
-        instances,
-        next_page_token: page.next.map(|next| next.to_string()).unwrap_or_default(),
-        total: page.total,
+        kept_from,
         ..Default::default()
     })
 }

@@ -21,6 +21,9 @@ fn row() -> Instance {
         tasks: Vec::new(),
         retry: None,
         links: None,
+        fields: None,
+        trimmed: everstate_kernel::Trimmed::default(),
+        expires: None,
     }
 }
 

@@ -25,6 +25,7 @@ mod listen;
 pub mod log;
 mod metrics;
 mod operations;
+mod queries;
 mod serve;
 mod service;
 mod sessions;

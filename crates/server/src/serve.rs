@@ -326,6 +326,8 @@ fn node(config: &Config, natives: Vec<Arc<Definition>>) -> Result<(Runtime, Arc<
         // Turns of two runs shall not draw the same chances.
         seed: uuid::Uuid::now_v7().as_u128() as u64,
         natives,
+        retain: config.retain,
+        archive: config.retain_export.clone(),
         ..Options::default()
     };
     Ok((Runtime::start(store, options)?, exported))

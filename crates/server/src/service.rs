@@ -9,7 +9,7 @@ use crate::convert::Names;
 use crate::export::Exported;
 use crate::failure::Failure;
 use crate::sessions::{self, Sessions};
-use crate::{change, dead_letters, definitions, events, follow, instances, operations, tasks};
+use crate::{change, dead_letters, definitions, events, follow, instances, operations, queries, tasks};
 use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult, ServiceStream};
 use everstate_api::v1;
 use everstate_kernel::Time;
@@ -155,7 +155,7 @@ service! {
     start_instance instances::start, StartInstanceRequest -> StartInstanceResponse;
     get_instance instances::get, GetInstanceRequest -> Instance;
     get_history instances::history, GetHistoryRequest -> GetHistoryResponse;
-    list_instances instances::list, ListInstancesRequest -> ListInstancesResponse;
+    list_instances queries::list, ListInstancesRequest -> ListInstancesResponse;
     delete_instance instances::delete, DeleteInstanceRequest -> DeleteInstanceResponse;
     stop_instance instances::stop, StopInstanceRequest -> Instance;
     restart_instance instances::restart, RestartInstanceRequest -> Instance;

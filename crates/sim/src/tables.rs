@@ -63,6 +63,7 @@ impl Tables {
             Record::DeadLetterGone(number) => drop(self.dead_letters.remove(number)),
             Record::Outcome(id, outcome) => drop(self.outcomes.insert(id.clone(), outcome.clone())),
             Record::Deleted(deleted) => drop(self.instances.remove(&deleted.address)),
+            Record::Trimmed(trimmed) => self.row(&trimmed.instance),
         }
     }
 

@@ -331,6 +331,7 @@ impl Step {
                 | Record::DeadLetterGone(_)
                 | Record::Outcome(..)
                 | Record::SentGone(_)
+                | Record::Trimmed(_)
                 | Record::Deleted(_) => {}
             }
         }

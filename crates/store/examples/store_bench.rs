@@ -75,6 +75,9 @@ impl Load {
             tasks: Vec::new(),
             retry: None,
             links: None,
+            fields: None,
+            trimmed: everstate_kernel::Trimmed::default(),
+            expires: None,
         });
         let from = std::mem::replace(&mut instance.labels, to.clone());
         instance.turns += 1;

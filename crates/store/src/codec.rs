@@ -13,7 +13,7 @@ use crate::export::Row;
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionRecord, DeletedRecord, EventId, HistoryEntry, IndexKeys, Instance,
     OutcomeRecord, Queued, Record, RowRecord, SeatRecord, Sent, Serial, Source, TaskKey, Time, TimerKey,
-    TurnRecord,
+    TrimmedRecord, TurnRecord,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,7 @@ const SENT_GONE: u8 = 8;
 const DELETED: u8 = 9;
 const OUTCOME: u8 = 10;
 const SEAT: u8 = 11;
+const TRIMMED: u8 = 20;
 const IMPORTED: u8 = 100;
 
 /// What a turn record holds besides its two rows.
@@ -153,6 +154,12 @@ pub(crate) fn push_record(out: &mut Vec<u8>, record: &Record) -> Parts {
         Record::Outcome(id, outcome) => only_row(tagged(out, OUTCOME, &(id, outcome))),
         Record::Deleted(deleted) => only_row(tagged(out, DELETED, deleted)),
         Record::Seat(seat) => only_row(tagged(out, SEAT, seat)),
+        Record::Trimmed(trimmed) => {
+            let range = tagged(out, TRIMMED, &trimmed.instance);
+            push(out, &trimmed.before);
+            push(out, &trimmed.positions);
+            only_row(range)
+        }
     }
 }
 
@@ -251,6 +258,12 @@ pub(crate) fn read_entry(bytes: &[u8], range: Range<usize>) -> Result<(Entry, Pa
         OUTCOME => {
             let (id, outcome) = take_row::<(EventId, OutcomeRecord)>(&mut rest)?;
             Record::Outcome(id, outcome)
+        }
+        TRIMMED => {
+            let instance = take_row(&mut rest)?;
+            row_end = at(rest);
+            let (before, positions) = (take(&mut rest)?, take(&mut rest)?);
+            Record::Trimmed(Box::new(TrimmedRecord { instance, before, positions }))
         }
         SEAT => Record::Seat(take_row::<SeatRecord>(&mut rest)?),
         DELETED => Record::Deleted(take_row::<DeletedRecord>(&mut rest)?),

@@ -45,7 +45,8 @@ pub trait Reader: Send + Sync {
     /// What is remembered of an event, unless that has expired at `now`.
     fn outcome(&self, id: &EventId, now: Time) -> Result<Option<OutcomeRecord>, StoreError>;
 
-    /// Instances that match, ascending by kind and id, exact.
+    /// Instances that match, in the order asked for, exact. A page looks at a bounded number of instances: where few of
+    /// many match it may hold less than asked for, or nothing, and say where to go on.
     fn list(&self, query: &Query) -> Result<Page, StoreError>;
 
     /// Timers and retries after `after` (from the first when none), at most `limit`, ascending by when.
@@ -60,6 +61,12 @@ pub trait Reader: Send + Sync {
         after: Option<&TaskKey>,
         limit: usize,
     ) -> Result<Vec<TaskKey>, StoreError>;
+
+    /// Instances of which something is kept no longer at that time, at most `limit`, the longest overdue first.
+    fn expiring(&self, until: Time, limit: usize) -> Result<Vec<(Time, Address)>, StoreError>;
+
+    /// Up to which position turns are gone because their time was over: of that kind, or of any. 0 when none are.
+    fn expired(&self, kind: Option<&str>) -> Result<u64, StoreError>;
 
     /// Events on their way, with a number above `after`, at most `limit`, ascending.
     fn outbox(&self, after: Option<Serial>, limit: usize) -> Result<Vec<Sent>, StoreError>;
@@ -81,16 +88,44 @@ pub struct Query {
     /// With this state active: the path of the state itself or of an ancestor (`accepted` takes
     /// `accepted.wait.user`).
     pub state: Option<String>,
-    /// Whose last turn was at or after this time.
+    /// Whose last turn was at or after this time; with `event`, who received that event at or after it.
     pub since: Option<Time>,
     /// Only ended (`true`) or only living (`false`) ones.
     pub done: Option<bool>,
-    /// After this address: the last one of the page before.
-    pub after: Option<Address>,
+    /// Who received an event of this name, whatever became of it, and still has it in its history.
+    pub event: Option<String>,
+    /// With these values, as [`everstate_kernel::index_text`] writes them, at these indexed paths.
+    pub fields: Vec<(String, String)>,
+    /// In which order.
+    pub order: Order,
+    /// After this one: where the page before has ended.
+    pub after: Option<Cursor>,
     /// At most so many; 0 counts without listing.
     pub limit: usize,
-    /// Whether [`Page::total`] is wanted.
+    /// Whether [`Page::total`] is wanted. Counting reads the index, and with several conditions the row, of each instance
+    /// that the most selective index proposes: about 0.2 µs and 2 µs.
     pub count: bool,
+}
+
+/// In which order instances are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// By kind, space and id.
+    #[default]
+    Address,
+    /// The last turn first. Who makes a turn between two pages moves before both.
+    Newest,
+    /// The last turn last.
+    Oldest,
+}
+
+/// Where a page has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// At this address.
+    pub address: Address,
+    /// When its last turn was; counts only in an order by time.
+    pub at: Time,
 }
 
 /// One page of a list.
@@ -99,7 +134,7 @@ pub struct Page {
     /// Their rows.
     pub instances: Vec<Instance>,
     /// Where the next page goes on; none when this is the last.
-    pub next: Option<Address>,
+    pub next: Option<Cursor>,
     /// How many match in all, when asked for.
     pub total: Option<u64>,
 }

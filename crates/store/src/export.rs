@@ -8,8 +8,8 @@ use crate::contract::StoreError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use everstate_kernel::{
-    Address, DeadLetter, DefinitionRecord, EventId, HistoryEntry, Instance, Kept, Labels, Links,
-    OutcomeRecord, Pending, Queued, SeatRecord, Sent, Status, Task, Time, Timer, TimerKey,
+    Address, DeadLetter, DefinitionRecord, EventId, Fields, HistoryEntry, Instance, Kept, Labels, Links,
+    OutcomeRecord, Pending, Queued, SeatRecord, Sent, Status, Task, Time, Timer, TimerKey, Trimmed,
 };
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};
@@ -56,6 +56,13 @@ pub enum Row {
     DeadLetter(DeadLetter),
     /// What a space holds.
     Seat(SeatRecord),
+    /// Up to which position turns of a kind are gone because their time was over.
+    Expired {
+        /// Of which kind.
+        kind: String,
+        /// The position.
+        position: u64,
+    },
 }
 
 /// An instance as it is exported: [`Instance`] with its state in base64.
@@ -78,6 +85,12 @@ pub struct InstanceRow {
     pub tasks: Vec<Task>,
     pub retry: Option<Pending>,
     pub links: Option<Box<Links>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Fields,
+    #[serde(default)]
+    pub trimmed: Trimmed,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Time>,
 }
 
 impl InstanceRow {
@@ -98,6 +111,9 @@ impl InstanceRow {
             tasks: instance.tasks,
             retry: instance.retry,
             links: instance.links,
+            fields: instance.fields,
+            trimmed: instance.trimmed,
+            expires: instance.expires,
         }
     }
 
@@ -121,6 +137,9 @@ impl InstanceRow {
             tasks: self.tasks.clone(),
             retry: self.retry.clone(),
             links: self.links.clone(),
+            fields: self.fields.clone(),
+            trimmed: self.trimmed,
+            expires: self.expires,
         })
     }
 }

@@ -22,7 +22,7 @@ pub(crate) const TIMERS: u8 = 4;
 pub(crate) const BY_STATE: u8 = 5;
 /// Index: kind, version, instance.
 pub(crate) const BY_VERSION: u8 = 6;
-/// Index: bucket of the last turn's time, instance.
+/// Index: time of the last turn, instance.
 pub(crate) const BY_TIME: u8 = 7;
 /// Events on their way, by number.
 pub(crate) const OUTBOX: u8 = 8;
@@ -36,10 +36,14 @@ pub(crate) const SEATS: u8 = 11;
 /// Tasks, in the order of [`TaskKey`].
 pub(crate) const TASKS: u8 = 12;
 
-/// How many bits of a time the bucket leaves out: 2^20 ms, about 17 minutes. An instance that is used all the time
-/// changes this index 82 times a day; with half the span twice as often, and with twice the span a query has
-/// twice as many rows to look at in the first bucket.
-const BUCKET_BITS: u32 = 20;
+/// Index: kind, indexed path, value, instance.
+pub(crate) const BY_FIELD: u8 = 16;
+/// Index: kind, name of an event, instance. Holds when it was last received.
+pub(crate) const BY_EVENT: u8 = 17;
+/// When something of an instance is kept no longer, instance.
+pub(crate) const EXPIRES: u8 = 18;
+/// Up to which position turns of a kind are gone because their time was over, by kind.
+pub(crate) const EXPIRED: u8 = 19;
 
 /// Appends the address in the order kind, space, id; each ends with a zero byte. Kind is first so that all
 /// instances of a kind lie together, whatever space they are in.
@@ -193,27 +197,71 @@ fn push_name(key: &mut Vec<u8>, table: u8, kind: &[u8], name: &str) {
     key.push(0);
 }
 
-/// Which bucket of the index by time holds `time`.
-pub(crate) fn bucket(time: Time) -> i64 {
-    time.0 >> BUCKET_BITS
-}
-
-/// The prefix of all index rows of the bucket that holds `time`.
-pub(crate) fn by_time(time: Time) -> Vec<u8> {
-    let mut key = Vec::with_capacity(9);
-    push_time(&mut key, time);
+/// The prefix of all index rows of instances of that kind with that value at that path.
+pub(crate) fn by_field(kind: &[u8], path: &str, value: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(kind.len() + path.len() + value.len() + 3);
+    push_field(&mut key, kind, path, value);
     key
 }
 
-/// Appends what [`by_time`] answers.
-pub(crate) fn push_time(key: &mut Vec<u8>, time: Time) {
-    key.push(BY_TIME);
-    key.extend_from_slice(&ordered(bucket(time)));
+/// Appends what [`by_field`] answers.
+pub(crate) fn push_field(key: &mut Vec<u8>, kind: &[u8], path: &str, value: &str) {
+    key.push(BY_FIELD);
+    key.extend_from_slice(kind);
+    push_text(key, path);
+    push_text(key, value);
 }
 
-/// The address key at the end of a key of the index by time.
-pub(crate) fn by_time_address(key: &[u8]) -> &[u8] {
-    key.get(9..).unwrap_or_default()
+/// The prefix of all index rows of instances of that kind that have received an event of that name.
+pub(crate) fn by_event(kind: &[u8], name: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(kind.len() + name.len() + 2);
+    key.push(BY_EVENT);
+    key.extend_from_slice(kind);
+    push_text(&mut key, name);
+    key
+}
+
+/// Appends any text, so that no two lead to one key and none goes on beyond its end.
+fn push_text(key: &mut Vec<u8>, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            0 | 1 => key.extend([1, byte + 1]),
+            _ => key.push(byte),
+        }
+    }
+    key.push(0);
+}
+
+/// The index row of an instance that has received an event of that name.
+pub(crate) fn received(address_key: &[u8], name: &str) -> Vec<u8> {
+    let kind = kind_of(address_key);
+    let mut key = by_event(kind, name);
+    key.extend_from_slice(&address_key[kind.len()..]);
+    key
+}
+
+/// The key of an instance in a table by time: that of its last turn, or when something of it is kept no longer.
+pub(crate) fn timed(table: u8, time: Time, address_key: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(9 + address_key.len());
+    key.push(table);
+    key.extend_from_slice(&ordered(time.0));
+    key.extend_from_slice(address_key);
+    key
+}
+
+/// The time and the address key in a key of a table by time.
+pub(crate) fn of_timed(key: &[u8]) -> (Time, &[u8]) {
+    let mut number = [0; 8];
+    number.iter_mut().zip(key.iter().skip(1)).for_each(|(to, from)| *to = *from);
+    (Time((u64::from_be_bytes(number) ^ (1 << 63)) as i64), key.get(9..).unwrap_or_default())
+}
+
+/// The address in an address key; none when it is not one.
+pub(crate) fn address_of(address_key: &[u8]) -> Option<Address> {
+    let mut parts = address_key.split(|byte| *byte == 0).map(std::str::from_utf8);
+    let (kind, space, id) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    let text = if space.is_empty() { format!("{kind}/{id}") } else { format!("{space}:{kind}/{id}") };
+    Address::parse(&text).ok()
 }
 
 /// Is that state active, itself or through a descendant?

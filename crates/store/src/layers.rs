@@ -16,7 +16,7 @@ use crate::export::Row;
 use crate::keys;
 use crate::tables::{Table, Tables};
 use everstate_kernel::{
-    Address, DeletedRecord, EventId, IndexKeys, OutcomeRecord, Queued, Record, Source, TaskKey, Time,
+    Address, Cause, EventId, HistoryEntry, IndexKeys, OutcomeRecord, Queued, Record, Source, TaskKey, Time,
     TimerKey, TurnRecord,
 };
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+mod ending;
 mod merged;
 mod moving;
 
@@ -110,6 +111,15 @@ pub(crate) struct Run {
     pub(crate) incarnation: u32,
     pub(crate) first: u64,
     pub(crate) positions: Vec<u64>,
+    /// Names of the events that were received in it, and perhaps of others; those of a run in memory are beside it.
+    pub(crate) names: Vec<Arc<str>>,
+}
+
+/// When an instance has last received an event of some name: the turn's position, and its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Received {
+    pub(crate) position: u64,
+    pub(crate) at: Time,
 }
 
 /// What is remembered of an event: where its parts are, so that noting it copies nothing.
@@ -158,6 +168,8 @@ pub(crate) struct Dirty {
     pub(crate) row: Change,
     /// Its turns in this generation.
     pub(crate) runs: Vec<Run>,
+    /// The events that it has received in this generation, by name.
+    pub(crate) received: Vec<(Arc<str>, Received)>,
     /// Was it deleted, so that runs beneath count no more?
     pub(crate) cut: bool,
 }
@@ -253,6 +265,9 @@ impl Layers {
             }
             Record::Outcome(id, outcome) => active.outcome(id, Outcome::owned(outcome)),
             Record::Deleted(deleted) => self.deleted(tables, deleted)?,
+            Record::Trimmed(trimmed) => {
+                self.trimmed(tables, trimmed, Slice::new(buffer, &parts.row))?;
+            }
         }
         Ok(())
     }
@@ -269,6 +284,7 @@ impl Layers {
                 let key = keys::address_key(&instance.address);
                 let bytes = Slice::owned(codec::row(&instance));
                 active.tasks(&[], &instance.task_keys().collect::<Vec<_>>());
+                active.expires(&key, None, instance.expires);
                 active.put(key, None, bytes, instance.index_keys());
             }
             Row::Timer(timer) => active.timers(&[], std::slice::from_ref(timer)),
@@ -280,7 +296,7 @@ impl Layers {
                 let history =
                     HistoryRow { address: address.clone(), incarnation: *incarnation, entry: entry.clone() };
                 let bytes = Slice::owned(codec::row(&history));
-                active.history(address, *incarnation, entry.sequence, entry.position, bytes);
+                active.history(address, *incarnation, entry, bytes);
                 active.counters.last_position = active.counters.last_position.max(entry.position);
                 active.counters.latest = active.counters.latest.max(entry.at);
             }
@@ -298,69 +314,16 @@ impl Layers {
                 active.counters.dead_letters += 1;
                 active.rows.insert(key, Some(Slice::owned(codec::row(letter))));
             }
+            Row::Expired { kind, position } => {
+                let key = keys::prefixed(keys::EXPIRED, &keys::kind_prefix(kind));
+                active.rows.insert(key, Some(Slice::owned(codec::row(position))));
+            }
             Row::Store { last_position, .. } => {
                 active.counters.last_position = active.counters.last_position.max(*last_position);
             }
         }
         active.bytes += 256;
         Ok(())
-    }
-
-    /// Takes away an instance with its mailbox, timers and history.
-    fn deleted(&mut self, tables: &dyn Tables, deleted: &DeletedRecord) -> Result<(), StoreError> {
-        let key = keys::address_key(&deleted.address);
-        let beneath = self.runs_beneath(tables, &key, None)?;
-        let active = &mut self.active;
-        for number in &deleted.mailbox {
-            active.rows.insert(keys::mailbox(&key, *number), None);
-        }
-        active.timers(&deleted.timers_cleared, &[]);
-        active.tasks(&deleted.tasks_cleared, &[]);
-        let dirty = active.instances.entry(key.clone()).or_insert_with(|| {
-            Box::new(Dirty {
-                base: Some(deleted.before.clone()),
-                row: Change::Gone,
-                runs: Vec::new(),
-                cut: true,
-            })
-        });
-        dirty.row = Change::Gone;
-        dirty.cut = true;
-        for run in beneath.iter().chain(&std::mem::take(&mut dirty.runs)) {
-            active.rows.insert(keys::run(&key, run.incarnation, run.first), None);
-            for position in &run.positions {
-                active.history.insert(Position::of(*position), None);
-            }
-        }
-        active.counters.instances = active.counters.instances.saturating_sub(1);
-        active.bytes += INSTANCE_OVERHEAD + deleted.turns as usize * HISTORY_OVERHEAD;
-        Ok(())
-    }
-
-    /// The runs of an instance in the tables and the sealed generation that still count, ascending; only those
-    /// from key `from` on when it is given.
-    pub(crate) fn runs_beneath(
-        &self,
-        tables: &dyn Tables,
-        address_key: &[u8],
-        from: Option<&[u8]>,
-    ) -> Result<Vec<Run>, StoreError> {
-        let prefix = keys::prefixed(keys::RUNS, address_key);
-        let end = keys::after_prefix(&prefix);
-        let mut runs = Vec::new();
-        for pair in self.rows(tables, from.unwrap_or(&prefix), &end) {
-            let (key, row) = pair?;
-            let positions: Vec<u64> =
-                codec::read_row(&row).map_err(|e| e.at(&tables.place(Table::Runs), 0))?;
-            let incarnation = keys::run_incarnation(&key, prefix.len());
-            runs.push(Run { incarnation, first: keys::run_first(&key), positions });
-        }
-        let cut = self.active.instances.get(address_key).is_some_and(|dirty| dirty.cut);
-        let sealed = self.sealed.as_ref().filter(|_| !cut);
-        if let Some(dirty) = sealed.and_then(|sealed| sealed.instances.get(address_key)) {
-            runs.extend(dirty.runs.iter().cloned());
-        }
-        Ok(in_order(runs))
     }
 
     /// The instance in memory, if it differs from the tables.
@@ -456,13 +419,11 @@ impl Generation {
         let history = Slice::new(buffer, &parts.history);
         self.history.insert(Position::of(entry.position), Some(history));
         self.bytes += HISTORY_OVERHEAD;
-        let dirty = self.put(
-            keys::address_key(address),
-            turn.before.as_ref(),
-            Slice::new(buffer, &parts.row),
-            instance.index_keys(),
-        );
-        dirty.extend_runs(instance.incarnation, entry.sequence, entry.position);
+        let key = keys::address_key(address);
+        self.expires(&key, turn.before.as_ref().and_then(|before| before.expires), instance.expires);
+        let row = Slice::new(buffer, &parts.row);
+        let dirty = self.put(key, turn.before.as_ref(), row, instance.index_keys());
+        dirty.extend_runs(instance.incarnation, entry);
         if let Some(until) = turn.outcome_until {
             let range = |range: &Range<usize>| range.start as u32..range.end as u32;
             let outcome = Outcome::Turn {
@@ -507,21 +468,25 @@ impl Generation {
         let length = key.len();
         let dirty = self.instances.entry(key).or_insert_with(|| {
             *bytes += INSTANCE_OVERHEAD + length;
-            Box::new(Dirty { base: beneath.cloned(), row: Change::Gone, runs: Vec::new(), cut: false })
+            Box::new(Dirty::new(beneath.cloned()))
         });
         dirty.row = Change::Put(row, index_keys);
         dirty
     }
 
-    fn history(&mut self, address: &Address, incarnation: u32, sequence: u64, position: u64, row: Slice) {
-        self.history.insert(Position::of(position), Some(row));
-        if let Some(dirty) = self.instances.get_mut(&keys::address_key(address)) {
-            dirty.extend_runs(incarnation, sequence, position);
-        } else {
-            // An import whose instance is in the sealed generation already: a run of its own will do.
-            let key = keys::run(&keys::address_key(address), incarnation, sequence);
-            self.rows.insert(key, Some(Slice::owned(codec::row(&[position].as_slice()))));
+    fn history(&mut self, address: &Address, incarnation: u32, entry: &HistoryEntry, row: Slice) {
+        self.history.insert(Position::of(entry.position), Some(row));
+        let key = keys::address_key(address);
+        if let Some(dirty) = self.instances.get_mut(&key) {
+            return dirty.extend_runs(incarnation, entry);
         }
+        // An import whose instance is in the sealed generation already: a run of its own will do.
+        let (names, received) = (name_of(entry), Received { position: entry.position, at: entry.at });
+        for name in &names {
+            self.rows.insert(keys::received(&key, name), Some(Slice::owned(codec::row(&received))));
+        }
+        let run = codec::row(&(&[entry.position][..], &names[..]));
+        self.rows.insert(keys::run(&key, incarnation, entry.sequence), Some(Slice::owned(run)));
     }
 
     fn outcome(&mut self, id: &EventId, outcome: Outcome) {
@@ -552,6 +517,21 @@ impl Generation {
         }
     }
 
+    /// Something of the instance is kept until another time than before, or for ever.
+    fn expires(&mut self, address_key: &[u8], before: Option<Time>, now: Option<Time>) {
+        if before == now {
+            return;
+        }
+        if let Some(before) = before {
+            self.rows.insert(keys::timed(keys::EXPIRES, before, address_key), None);
+        }
+        if let Some(now) = now {
+            let there = Slice::owned(Vec::new());
+            self.rows.insert(keys::timed(keys::EXPIRES, now, address_key), Some(there));
+            self.bytes += INSTANCE_OVERHEAD;
+        }
+    }
+
     fn tasks(&mut self, cleared: &[TaskKey], set: &[TaskKey]) {
         for task in cleared {
             self.rows.insert(keys::task(task), None);
@@ -570,14 +550,42 @@ impl Generation {
 }
 
 impl Dirty {
-    fn extend_runs(&mut self, incarnation: u32, sequence: u64, position: u64) {
+    fn new(base: Option<IndexKeys>) -> Dirty {
+        Dirty { base, row: Change::Gone, runs: Vec::new(), received: Vec::new(), cut: false }
+    }
+
+    /// When it last made a turn, unless it is gone.
+    pub(crate) fn last_event_at(&self) -> Option<Time> {
+        match &self.row {
+            Change::Put(_, index_keys) => Some(index_keys.last_event_at),
+            Change::Gone => None,
+        }
+    }
+
+    fn extend_runs(&mut self, incarnation: u32, entry: &HistoryEntry) {
+        let HistoryEntry { sequence, position, .. } = *entry;
+        if let Cause::Event(event) = &entry.cause {
+            let now = Received { position, at: entry.at };
+            match self.received.binary_search_by(|(name, _)| (**name).cmp(&*event.name)) {
+                Ok(at) => self.received[at].1 = now,
+                Err(at) => self.received.insert(at, (event.name.clone(), now)),
+            }
+        }
         let goes_on =
             |run: &Run| run.incarnation == incarnation && run.first + run.positions.len() as u64 == sequence;
         if let Some(run) = self.runs.last_mut().filter(|run| goes_on(run)) {
             run.positions.push(position);
             return;
         }
-        self.runs.push(Run { incarnation, first: sequence, positions: vec![position] });
+        self.runs.push(Run { incarnation, first: sequence, positions: vec![position], names: Vec::new() });
+    }
+}
+
+/// The name of the event of a turn, if it had one.
+fn name_of(entry: &HistoryEntry) -> Vec<Arc<str>> {
+    match &entry.cause {
+        Cause::Event(event) => vec![event.name.clone()],
+        _ => Vec::new(),
     }
 }
 

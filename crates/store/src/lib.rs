@@ -5,6 +5,7 @@
 //! Its one invariant: what a commit has returned `Ok` for is seen by every later read, and, at the durability
 //! asked for, by every later opening.
 
+mod archive;
 mod codec;
 mod contract;
 #[cfg(any(test, feature = "test-world"))]
@@ -22,7 +23,8 @@ mod conformance;
 #[cfg(test)]
 mod world;
 
-pub use contract::{Page, Query, Reader, Store, StoreError, Summary};
+pub use archive::Archive;
+pub use contract::{Cursor, Order, Page, Query, Reader, Store, StoreError, Summary};
 #[cfg(any(test, feature = "test-world"))]
 pub use embedded::{Crash, FakeDisk, Torn, open_fake};
 pub use embedded::{Dropped, Embedded, Handle, Options, Recovery, Stats, open};

@@ -13,7 +13,7 @@ use crate::layers::{Change, Counters, Layers, Outcome, Run, in_order};
 use crate::tables::{Table, Tables};
 use everstate_kernel::{
     Address, DeadLetter, DefinitionRecord, EventId, HistoryEntry, Instance, Loaded, OutcomeRecord, Queued,
-    SeatRecord, Sent, Serial, TaskKey, TaskStanding, Time, TimerKey, Touches,
+    SeatRecord, Sent, Serial, Span, TaskKey, TaskStanding, Time, TimerKey, Touches,
 };
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -49,6 +49,13 @@ impl<T: Tables> Reading<T> {
 
     fn decode_outcome(&self, bytes: &[u8]) -> Result<OutcomeRecord, StoreError> {
         codec::read_outcome(bytes).map_err(|error| error.at(&self.tables.place(Table::Outcomes), 0))
+    }
+
+    fn address_of(&self, address_key: &[u8]) -> Result<Address, StoreError> {
+        keys::address_of(address_key).ok_or_else(|| {
+            let problem = "a key that should hold an address does not".to_owned();
+            codec::CodecError::Malformed(problem).at(&self.tables.place(Table::Rows), 0)
+        })
     }
 
     /// The row of an instance.
@@ -145,10 +152,16 @@ impl<T: Tables> Reading<T> {
         Ok(loaded)
     }
 
-    /// How many turns an instance made, and its runs that may hold sequences above `after`, ascending.
-    fn runs(&self, layers: &Layers, address: &Address, after: u64) -> Result<(u64, Vec<Run>), StoreError> {
+    /// Which sequences above `after` an instance has kept, and its runs that may hold them, ascending.
+    fn runs(
+        &self,
+        layers: &Layers,
+        address: &Address,
+        after: u64,
+    ) -> Result<(std::ops::RangeInclusive<u64>, Vec<Run>), StoreError> {
         let key = keys::address_key(address);
-        let Some(instance) = self.instance_row(layers, &key)? else { return Ok((0, Vec::new())) };
+        let Some(instance) = self.instance_row(layers, &key)? else { return Ok((1..=0, Vec::new())) };
+        let after = after.max(instance.trimmed.sequence);
         let prefix = keys::prefixed(keys::RUNS, &key);
         // The last run that begins at or before the first sequence wanted holds it, if any in the tables does.
         // Sequences go on from one incarnation to the next, so it is looked for in one after the other, newest first.
@@ -166,7 +179,7 @@ impl<T: Tables> Reading<T> {
         if let Some(dirty) = layers.active.instances.get(&key) {
             runs.extend(dirty.runs.iter().cloned());
         }
-        Ok((instance.turns, in_order(runs)))
+        Ok((sequence..=instance.turns, in_order(runs)))
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -189,11 +202,11 @@ impl<T: Tables> Reader for Reading<T> {
     fn history(&self, address: &Address, after: u64, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
         let layers = self.read();
         let mut entries = Vec::new();
-        let (turns, runs) = self.runs(&layers, address, after)?;
+        let (kept, runs) = self.runs(&layers, address, after)?;
         for run in runs {
             for (sequence, position) in (run.first..).zip(&run.positions) {
                 // A run in the tables may reach beyond a crash that lost what was not to be kept.
-                if sequence <= after || sequence > turns {
+                if !kept.contains(&sequence) {
                     continue;
                 }
                 if entries.len() >= limit {
@@ -270,6 +283,25 @@ impl<T: Tables> Reader for Reading<T> {
         Ok(tasks)
     }
 
+    fn expiring(&self, until: Time, limit: usize) -> Result<Vec<(Time, Address)>, StoreError> {
+        let (from, to) = ([keys::EXPIRES], keys::timed(keys::EXPIRES, until + Span(1), &[]));
+        let layers = self.read();
+        let rows = layers.rows(&self.tables, &from, &to).take(limit);
+        rows.map(|pair| {
+            let key = pair?.0;
+            let (due, address_key) = keys::of_timed(&key);
+            Ok((due, self.address_of(address_key)?))
+        })
+        .collect()
+    }
+
+    fn expired(&self, kind: Option<&str>) -> Result<u64, StoreError> {
+        let prefix = keys::prefixed(keys::EXPIRED, &kind.map(keys::kind_prefix).unwrap_or_default());
+        let of_kinds: Vec<u64> =
+            self.collect(&self.read(), &prefix, &keys::after_prefix(&prefix), usize::MAX)?;
+        Ok(of_kinds.into_iter().max().unwrap_or(0))
+    }
+
     fn outbox(&self, after: Option<Serial>, limit: usize) -> Result<Vec<Sent>, StoreError> {
         self.numbered(keys::OUTBOX, after, limit)
     }
@@ -322,6 +354,11 @@ impl<T: Tables> Reading<T> {
         for pair in layers.rows(&self.tables, &[keys::DEAD_LETTERS], &[keys::DEAD_LETTERS + 1]) {
             each(Row::DeadLetter(self.decode(Table::Rows, &pair?.1)?))?;
         }
+        for pair in layers.rows(&self.tables, &[keys::EXPIRED], &[keys::EXPIRED + 1]) {
+            let (key, row) = pair?;
+            let kind = String::from_utf8_lossy(&key[1..]).trim_end_matches('\0').to_owned();
+            each(Row::Expired { kind, position: self.decode(Table::Rows, &row)? })?;
+        }
         Ok(())
     }
 
@@ -331,7 +368,7 @@ impl<T: Tables> Reading<T> {
         each: &mut dyn FnMut(Row) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut cursor = Vec::new();
-        while let Some(chunk) = list::instances(self, layers, &[], &mut cursor, &|_| true)? {
+        while let Some(chunk) = list::instances(self, layers, &[], &mut cursor)? {
             for candidate in chunk {
                 let instance = list::load(self, layers, candidate)?;
                 each(Row::Instance(Box::new(InstanceRow::new(instance))))?;

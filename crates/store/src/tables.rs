@@ -36,6 +36,9 @@ pub(crate) trait Tables: Send + Sync {
     /// Rows with keys from `from` on and before `to`.
     fn scan(&self, table: Table, from: &[u8], to: &[u8]) -> Pairs<'_>;
 
+    /// The same, descending by key.
+    fn scan_back(&self, table: Table, from: &[u8], to: &[u8]) -> Pairs<'_>;
+
     /// The last key from `from` on and before `to`.
     fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
@@ -59,6 +62,10 @@ impl Tables for NoTables {
     }
 
     fn scan(&self, _: Table, _: &[u8], _: &[u8]) -> Pairs<'_> {
+        Box::new(std::iter::empty())
+    }
+
+    fn scan_back(&self, _: Table, _: &[u8], _: &[u8]) -> Pairs<'_> {
         Box::new(std::iter::empty())
     }
 

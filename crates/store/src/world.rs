@@ -9,12 +9,13 @@ use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionId, DefinitionRecord, DeletedRecord, Errand, Event, EventId,
     HistoryEntry, Instance, Json, Kept, Labels, Links, Outcome, OutcomeRecord, Queued, Record, Rejection,
     RowRecord, Seat, SeatRecord, Sender, Sent, Serial, Source, Status, TaskKey, Time, Timer, TimerKey,
-    Touches, TurnRecord, Watch,
+    Touches, Trimmed, TurnRecord, Watch,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod queries;
+mod retention;
 mod tasks;
 
 const STATES: &[&[&str]] = &[
@@ -80,6 +81,7 @@ impl World {
             6 => self.row(),
             7 => vec![self.outcome()],
             8 => self.seat(),
+            9 => self.trimmed(),
             _ => vec![self.turn()],
         }
     }
@@ -108,7 +110,7 @@ impl World {
         let number = self.serial();
         Event {
             id: EventId::parse(&format!("e{}-{number}", self.dice.below(1000))).expect("an id"),
-            name: Arc::from("pay"),
+            name: Arc::from(["pay", "ship", "sign", "pay\0", "pay\u{1}"][self.dice.below(5) as usize]),
             data: Json::parse(&format!("{{\"n\":{number}}}")).expect("json"),
             sender: Sender::Client,
             time: Time(self.now),
@@ -149,6 +151,9 @@ impl World {
             tasks: vec![],
             retry: None,
             links: None,
+            fields: None,
+            trimmed: Trimmed::default(),
+            expires: None,
         });
         // One in a while is restarted: its history goes on in the next incarnation.
         instance.incarnation += u32::from(before.is_some() && self.dice.one_in(12));
@@ -169,6 +174,7 @@ impl World {
         let watchers = if self.dice.one_in(4) { vec![watch] } else { vec![] };
         let links = Links { watchers, seats, ..Links::default() };
         instance.links = Some(Box::new(links)).filter(|links| **links != Links::default());
+        self.keep(&mut instance);
         let (timers_cleared, timers_set) = self.timers(&mut instance);
         let (tasks_cleared, tasks_set) = self.tasks(&mut instance);
         let outcome = self.decision(from, to);
@@ -361,6 +367,7 @@ impl World {
             timers_cleared: instance.timers.iter().map(timer_key).collect(),
             tasks_cleared: instance.task_keys().collect(),
             mailbox,
+            expired_to: self.expired_to(&instance),
         }));
         records
     }
@@ -393,6 +400,8 @@ pub(crate) struct Model {
     dead_letters: BTreeMap<u64, DeadLetter>,
     seats: BTreeMap<(Key, u64), SeatRecord>,
     last_position: u64,
+    /// Up to which position turns of a kind are gone.
+    expired: BTreeMap<String, u64>,
 }
 
 impl Model {
@@ -447,7 +456,9 @@ impl Model {
                 self.history.retain(|_, (of, _)| *of != deleted.address);
                 self.timers(&deleted.timers_cleared, &[]);
                 self.keep_tasks(&deleted.tasks_cleared, &[]);
+                self.has_expired(deleted.address.kind(), deleted.expired_to);
             }
+            Record::Trimmed(trimmed) => self.trim(trimmed),
         }
     }
 
@@ -519,8 +530,11 @@ impl Model {
         assert_eq!(reader.turns(middle, 5).unwrap(), expected);
         self.check_numbered(reader);
         self.check_tasks(reader);
+        self.check_retention(reader);
+        let received = self.received();
         for query in queries(&self.instances) {
-            self.check_list(reader, &query);
+            self.check_list(reader, &query, &received);
+            self.check_order(reader, &query, &received);
         }
         let summary = reader.summary().unwrap();
         assert_eq!(summary.last_position, self.last_position);

@@ -2,7 +2,7 @@
 //!
 //! It refuses to know what a supervisor does; the kernel does.
 
-use super::{Object, PARK, RETRY, Takes, key};
+use super::{Object, PARK, RETAIN, RETRY, Takes, key};
 
 /// A supervisor.
 pub static SUPERVISOR: Object = Object {
@@ -17,7 +17,7 @@ pub static SUPERVISOR: Object = Object {
         key("tags", Takes::OneOrMore(&Takes::Text), "Words for tools and people."),
         key("create", Takes::Word(&["explicit", "on-demand"]), "As of any definition."),
         key("durability", Takes::Word(&["power", "process", "none"]), "As of any definition."),
-        key("retention", Takes::Duration, "As of any definition."),
+        key("retain", Takes::Map(&RETAIN), "As of any definition."),
         key("retry", Takes::Map(&RETRY), "As of any definition."),
         key("park", Takes::Word(PARK), "As of any definition."),
         key(

@@ -7,6 +7,7 @@ mod contents;
 mod fields;
 mod flat;
 mod invokes;
+mod kept;
 mod links;
 pub(crate) mod scxml;
 mod shapes;
@@ -323,9 +324,8 @@ impl<'a> Reader<'a> {
             Some(_) => policy.durability = Durability::Power,
             None => {}
         }
-        if let Some(retention) = self.duration(fields, "retention", "") {
-            policy.retention = retention;
-        }
+        policy.retain = self.retain(fields);
+        policy.index = self.index(fields);
         if self.word(fields, "park", "") == Some("instance") {
             policy.park = Park::Instance;
         }

@@ -296,13 +296,13 @@ fn places_are_right_behind_characters_of_several_bytes() {
 fn names_versions_and_policies_are_read() {
     let outcome = read(
         "dir/orders.v2.yaml",
-        "version: 1.2.0\ncreate: on-demand\ndurability: process\nretention: 2d\nretry: {attempts: 3, backoff: 1s, max: 1m}\ninitial: a\nstates: {a: {on: {x: a}}}\n",
+        "version: 1.2.0\ncreate: on-demand\ndurability: process\nretain: {outcomes: 2d, history: forever}\nindex: [customer.id]\nretry: {attempts: 3, backoff: 1s, max: 1m}\ninitial: a\nstates: {a: {on: {x: a}}}\n",
     );
     let definition = outcome.definition.expect("no errors");
     assert_eq!(definition.id.to_string(), "orders:1.2.0");
     assert_eq!(
         format!("{:?}", definition.policy),
-        "Policy { create: OnDemand, durability: Process, retention: Span(172800000), retry: Retry { attempts: 3, backoff: Span(1000), backoff_max: Span(60000) }, park: Event }"
+        "Policy { create: OnDemand, durability: Process, retain: Retain { outcomes: Some(Span(172800000)), history: Some(Span(18446744073709551615)), finished: None }, index: [\"customer.id\"], retry: Retry { attempts: 3, backoff: Span(1000), backoff_max: Span(60000) }, park: Event }"
     );
     check(
         "name: a b\ninitial: a\nstates: {a: {on: {x: a}}}",

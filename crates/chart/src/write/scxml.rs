@@ -40,8 +40,8 @@ pub(super) fn write(definition: &ChartDefinition, losses: Losses<'_>) -> String 
         own = format!(" xmlns:everstate=\"{OWN_NAMESPACE}\"{own}");
     }
     let default = Policy::default();
-    if policy.retention != default.retention || policy.retry != default.retry {
-        lose(losses, "", "left out: retention and retry");
+    if policy.retain != default.retain || policy.retry != default.retry || !policy.index.is_empty() {
+        lose(losses, "", "left out: retain, retry and index");
     }
     if definition.description.is_some() || !definition.tags.is_empty() {
         lose(losses, "", "left out: description and tags of the definition");

@@ -112,7 +112,8 @@ description: "two\nlines: 'and' \"quotes\" # no comment"
 tags: [a, 'b c']
 create: on-demand
 durability: process
-retention: 90d
+retain: {outcomes: 90d, finished: forever}
+index: [a, b.c]
 retry: {attempts: 3, backoff: 1s}
 unhandled: defer
 events:

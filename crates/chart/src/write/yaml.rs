@@ -15,7 +15,7 @@ use crate::model::{Descriptor, Reach, StateKind, Unhandled};
 use crate::reader::ChartDefinition;
 use crate::shape::{Additional, Shape};
 use crate::value::Value;
-use everstate_kernel::{Create, Durability, Park, Policy, Retry, TaskPolicy};
+use everstate_kernel::{Create, Durability, Park, Policy, Retain, Retry, Span, TaskPolicy};
 
 type Entries = Vec<(String, Tree)>;
 
@@ -74,8 +74,11 @@ pub(super) fn policy(policy: &Policy, entries: &mut Entries) {
         Durability::Process => add("durability", Tree::text("process")),
         Durability::Power => {}
     }
-    if policy.retention != default.retention {
-        add("retention", Tree::Text(crate::duration::format(policy.retention)));
+    if policy.retain != default.retain {
+        add("retain", retain(&policy.retain));
+    }
+    if !policy.index.is_empty() {
+        add("index", Tree::List(policy.index.iter().map(|path| Tree::text(&**path)).collect()));
     }
     if policy.retry != default.retry {
         add("retry", retry(&policy.retry));
@@ -83,6 +86,16 @@ pub(super) fn policy(policy: &Policy, entries: &mut Entries) {
     if policy.park == Park::Instance {
         add("park", Tree::text("instance"));
     }
+}
+
+fn retain(retain: &Retain) -> Tree {
+    let span = |span: Span| match span == Retain::FOREVER {
+        true => Tree::text("forever"),
+        false => Tree::Text(crate::duration::format(span)),
+    };
+    let said = [("outcomes", retain.outcomes), ("history", retain.history), ("finished", retain.finished)];
+    let said = said.into_iter().filter_map(|(key, time)| Some((key.to_owned(), span(time?))));
+    Tree::Map(said.collect())
 }
 
 fn retry(retry: &Retry) -> Tree {

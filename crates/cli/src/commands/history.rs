@@ -27,7 +27,7 @@ impl History {
         let address = meant::address(&self.address)?;
         let client = meant::prompt_client(shared)?;
         let (mut after, mut left, mut turns) = (self.after, self.limit, Vec::new());
-        let mut more = false;
+        let (mut more, mut kept_from) = (false, 0);
         while left > 0 {
             let page = client.history(address, after, left.min(PAGE) as u32).await?;
             left -= (page.turns.len() as u64).min(left);
@@ -38,7 +38,7 @@ impl History {
             } else {
                 turns.extend(page.turns);
             }
-            after = page.next;
+            (after, kept_from) = (page.next, kept_from.max(page.kept_from));
             more = page.next != 0;
             if !more {
                 break;
@@ -46,6 +46,9 @@ impl History {
         }
         if !output.json() {
             output.data(&render::history(&turns, output.paint()))?;
+        }
+        if kept_from > self.after + 1 {
+            output.talk(&format!("turns before {kept_from} are kept no longer"))?;
         }
         if more {
             output.talk(&format!("there is more: --after {after}, or a higher --limit"))?;

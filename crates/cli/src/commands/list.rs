@@ -8,12 +8,14 @@ use crate::{document, meant, render};
 use clap::Args;
 use everstate_client::api;
 
-/// List instances by kind, version, state and time
+/// List instances by kind, version, state, time, events and fields
 ///
 /// Exact as of the call. Goes on from page to page by itself, up to --limit.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   everstate list --kind orders --state unpaid --since 2h
+  everstate list --kind orders --where customer.id=ada --newest
+  everstate list --kind orders --event refund --since 24h
   everstate list --kind orders --count")]
 pub(crate) struct List {
     /// Of this kind
@@ -25,9 +27,21 @@ pub(crate) struct List {
     /// In this state, or one below it
     #[arg(long, short)]
     state: Option<String>,
-    /// With their last turn at or after this: a time, a date, or how long ago (2h)
+    /// With their last turn at or after this: a time, a date, or how long ago (2h). With --event, who received it since
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
+    /// Who received an event of this name, whatever became of it
+    #[arg(long, value_name = "NAME")]
+    event: Option<String>,
+    /// With this value in a field of the context that the definition indexes; may be given several times
+    #[arg(long = "where", value_name = "FIELD=VALUE")]
+    fields: Vec<String>,
+    /// The last turn first
+    #[arg(long, conflicts_with = "oldest")]
+    newest: bool,
+    /// The last turn last
+    #[arg(long)]
+    oldest: bool,
     /// Only those that have ended
     #[arg(long, conflicts_with = "living")]
     done: bool,
@@ -45,7 +59,27 @@ pub(crate) struct List {
 /// The server's own bound of a page.
 const PAGE: u64 = 1_000;
 
+/// Conditions on fields as they are typed.
+fn fields(typed: &[String]) -> Result<Vec<api::FieldMatch>, Failure> {
+    let one = |text: &String| match text.split_once('=') {
+        Some((path, value)) if !path.trim().is_empty() => {
+            Ok(api::FieldMatch { path: path.trim().into(), value: value.into(), ..Default::default() })
+        }
+        _ => Err(Failure::usage(format!("not a condition: {text:?}")).hint("write --where FIELD=VALUE")),
+    };
+    typed.iter().map(one).collect()
+}
+
 impl List {
+    fn order(&self) -> api::list_instances_request::Order {
+        use api::list_instances_request::Order;
+        match (self.newest, self.oldest) {
+            (true, _) => Order::Newest,
+            (_, true) => Order::Oldest,
+            _ => Order::Unspecified,
+        }
+    }
+
     pub(crate) async fn run(self, shared: &Shared, output: &mut Output) -> Result<Exit, Failure> {
         let client = meant::prompt_client(shared)?;
         let mut request = api::ListInstancesRequest {
@@ -54,6 +88,9 @@ impl List {
             state: self.state.clone().unwrap_or_default(),
             since: self.since.as_deref().map(|text| meant::since(text, now())).transpose()?.into(),
             done: if self.done { Some(true) } else { self.living.then_some(false) },
+            event: self.event.clone().unwrap_or_default(),
+            fields: fields(&self.fields)?,
+            order: self.order().into(),
             count: true,
             ..Default::default()
         };

@@ -56,6 +56,12 @@ fn audit_instance(node: &Node, live: &super::residents::Live) -> Result<(), Stri
     if row.turns == 0 {
         return Err("it exists without a turn".into());
     }
+    if row.trimmed.sequence > row.turns {
+        return Err(format!(
+            "{} entries of its history are gone, it made {} turns",
+            row.trimmed.sequence, row.turns
+        ));
+    }
     if row.version != live.definition.id.version || row.address.kind() != &*live.definition.id.name {
         return Err(format!("it runs {}, which is not its definition", live.definition.id));
     }

@@ -30,7 +30,7 @@ use crate::limits::OUTBOX_MAX;
 use crate::link::Errand;
 use crate::record::{
     DeadLetter, DeletedRecord, Instance, Kept, Labels, OutcomeRecord, Queued, Record, Sent, Serial, Source,
-    Status, TimerKey,
+    Status, TimerKey, Trimmed,
 };
 use crate::time::Time;
 use alloc::collections::VecDeque;
@@ -220,10 +220,17 @@ impl Node {
 
     pub(super) fn delete(&mut self, ticket: Ticket, address: &Address, out: &mut Out) {
         self.end_to_delete(address, out);
-        let Some(live) = self.residents.remove(address) else {
-            let refusal = Refusal::UnknownInstance(address.clone());
-            return out.releases.push(Release::Answer(ticket, Answer::Refused(refusal)));
+        let answer = match self.remove(address, 0, out) {
+            true => Answer::Gone,
+            false => Answer::Refused(Refusal::UnknownInstance(address.clone())),
         };
+        out.releases.push(Release::Answer(ticket, answer));
+    }
+
+    /// Takes an instance away with all that belongs to it; false when there is none. `expired_to` as in
+    /// [`DeletedRecord::expired_to`].
+    pub(super) fn remove(&mut self, address: &Address, expired_to: u64, out: &mut Out) -> bool {
+        let Some(live) = self.residents.remove(address) else { return false };
         out.require(live.definition.policy.durability);
         let mut keys = Keys::default();
         keys.clear_all(&live.row);
@@ -236,12 +243,13 @@ impl Node {
             timers_cleared: keys.timers_cleared,
             tasks_cleared: keys.tasks_cleared,
             mailbox: live.mailbox.iter().map(|waiting| waiting.queued.number).collect(),
+            expired_to,
         }));
-        let until = self.now + live.definition.policy.retention;
+        let until = self.now + self.retain.over(&live.definition.policy.retain).outcomes;
         for waiting in live.mailbox {
             self.orphan(waiting.queued, until, out);
         }
-        out.releases.push(Release::Answer(ticket, Answer::Gone));
+        true
     }
 
     /// Whoever sent an event that waited in the mailbox of a deleted instance learns that nobody will take it. An
@@ -386,6 +394,9 @@ pub(super) fn new_instance(address: &Address, definition: Arc<Definition>) -> Li
         tasks: Vec::new(),
         retry: None,
         links: None,
+        fields: None,
+        trimmed: Trimmed::default(),
+        expires: None,
     };
     Live { row, state: None, definition, mailbox: VecDeque::new(), premises: None }
 }

@@ -400,9 +400,9 @@ impl Node {
         if let Some(status) = ending {
             sends.extend(live.end(status, besides.exit, (self.position, now), &mut keys));
         }
-        live.row.turns += 1;
-        live.row.last_event_at = now;
-        let outcome_until = remembered.then(|| now + live.definition.policy.retention);
+        let retained = self.retain.over(&live.definition.policy.retain);
+        live.turned(now, &retained);
+        let outcome_until = remembered.then(|| now + retained.outcomes);
         if let Some(until) = outcome_until {
             let outcome = Some(outcome.clone());
             let known = OutcomeRecord { address: address.clone(), fingerprint, outcome, at: now, until };

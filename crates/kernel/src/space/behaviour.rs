@@ -7,13 +7,17 @@ use crate::definition::{Create, Definition, DefinitionId, Policy};
 use crate::event::Event;
 use crate::json::Json;
 use crate::record::Labels;
-use crate::time::Time;
+use crate::retention::Retain;
+use crate::time::{Span, Time};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// The events that a space takes from outside: see [`super::asked`].
 const ACCEPTED: [&str; 4] = ["feedback", "present", "publish", "takers"];
+
+/// Conversations come and go by the thousand; an ended one is kept for a day, so that people can see why it ended.
+const RETAIN: Retain = Retain { finished: Some(Span::seconds(24 * 3600)), outcomes: None, history: None };
 
 #[derive(Debug)]
 struct SpaceBehaviour;
@@ -23,7 +27,7 @@ pub(crate) fn definition() -> Definition {
     Definition {
         id: DefinitionId { name: Arc::from(SPACE_KIND), version: Arc::from("0") },
         behaviour: Arc::new(SpaceBehaviour),
-        policy: Policy { create: Create::OnDemand, ..Policy::default() },
+        policy: Policy { create: Create::OnDemand, retain: RETAIN, ..Policy::default() },
     }
 }
 

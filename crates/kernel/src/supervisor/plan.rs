@@ -88,7 +88,7 @@ impl Plan {
             "type",
             "create",
             "durability",
-            "retention",
+            "retain",
             "retry",
             "park",
             "description",

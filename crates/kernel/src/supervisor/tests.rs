@@ -93,7 +93,7 @@ fn everything_that_is_wrong_is_told_at_once() {
         }),
         &[
             "childs: there is no such field; the fields are strategy, intensity, period, backoff, children, name, \
-             version, type, create, durability, retention, retry, park, description, title, $schema",
+             version, type, create, durability, retain, retry, park, description, title, $schema",
             "strategy: it is \"one_for_none\"; write one of one_for_one, one_for_all, rest_for_one",
             "backoff.factor: there is no such field; the fields are initial, max, jitter",
             "backoff.jitter: it is 101; write a whole number from 0 to 100",

@@ -4,7 +4,7 @@
 use everstate_kernel::{
     Address, Cause, DeadLetter, DefinitionRecord, Errand, EventId, HistoryEntry, IndexKeys, Instance, Loaded,
     OutcomeRecord, Queued, Record, Seat, SeatRecord, Sent, Serial, Source, Status, TaskKey, TaskStanding,
-    Time, TimerKey, Touches, TurnRecord,
+    Time, TimerKey, Touches, TrimmedRecord, TurnRecord,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -84,6 +84,20 @@ impl Disk {
                 };
                 assert_ne!(before.as_ref(), seat.as_ref(), "a seat's record says nothing new");
             }
+            Record::Trimmed(trimmed) => {
+                let TrimmedRecord { instance, before, positions } = &**trimmed;
+                let address = &instance.address;
+                let held = self.indexes.insert(address.clone(), instance.index_keys());
+                assert_eq!(held.as_ref(), Some(before), "the indexes of {address} hold what is replaced");
+                let row = self.instances.insert(address.clone(), instance.clone()).expect("it is there");
+                assert_eq!((row.turns, row.state), (instance.turns, instance.state.clone()));
+                let history = self.history.get_mut(address).expect("it has a history");
+                let gone: Vec<u64> = history.iter().map(|entry| entry.position).collect();
+                assert_eq!(&gone[..positions.len()], &positions[..], "the oldest go");
+                history.drain(..positions.len());
+                let kept = history.first().map_or(row.turns, |entry| entry.sequence - 1);
+                assert_eq!(instance.trimmed.sequence, kept, "{address} says from where it is kept");
+            }
             Record::Deleted(deleted) => {
                 self.spaces_deleted += usize::from(deleted.address.kind() == "space");
                 let row = self.instances.remove(&deleted.address).expect("a deleted instance exists");
@@ -106,7 +120,8 @@ impl Disk {
         self.position += 1;
         assert_eq!(entry.position, self.position, "positions ascend by one");
         let history = self.history.entry(address.clone()).or_default();
-        assert_eq!(entry.sequence, history.len() as u64 + 1, "sequences of {address} ascend by one");
+        let last = history.last().map_or(instance.trimmed.sequence, |last| last.sequence);
+        assert_eq!(entry.sequence, last + 1, "sequences of {address} ascend by one");
         assert_eq!(entry.sequence, instance.turns);
         history.push(entry.clone());
         let held = self.indexes.insert(address.clone(), instance.index_keys());

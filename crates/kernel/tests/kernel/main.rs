@@ -13,6 +13,7 @@ mod links_bad_input;
 mod properties;
 mod repair;
 mod restore;
+mod retention;
 mod script;
 mod sessions;
 mod societies;

@@ -6,7 +6,7 @@ use crate::script::{Scripted, data, program};
 use everstate_kernel::{
     Address, Answer, Cause, Create, DeadlineReason, Definition, DefinitionId, Durability, Event, EventId,
     Input, Json, Lease, Leased, Node, Out, Outcome, Park, Policy, Record, Refusal, Release, Remedy, Repaired,
-    Report, RestartFrom, Retry, Sender, Span, Status, Ticket, Time,
+    Report, RestartFrom, Retain, Retry, Sender, Span, Status, Ticket, Time,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -59,7 +59,8 @@ pub(crate) struct World {
 
 impl World {
     /// A world at time 0 with the kinds `pot` (created by `start` alone), `cup` (on demand), `mule` (on demand, three
-    /// attempts), `fly` (on demand, with outcomes remembered for a second) and `crab` (on demand, parked by a fault).
+    /// attempts), `fly` (on demand, with outcomes remembered for a second) `crab` (on demand, parked by a fault) and
+    /// `moth` (on demand, which keeps nothing for long).
     pub(crate) fn new(weather: Weather) -> World {
         let mut world = World {
             node: Node::new(7),
@@ -77,7 +78,7 @@ impl World {
             names: BTreeMap::new(),
             told: Time(0),
         };
-        for kind in ["pot", "cup", "mule", "fly", "crab"] {
+        for kind in ["pot", "cup", "mule", "fly", "crab", "moth"] {
             world.define(kind, "v1", "as written");
         }
         (world.weather, world.commits) = (weather, 0);
@@ -419,7 +420,16 @@ pub(crate) fn definition(kind: &str, version: &str) -> Arc<Definition> {
             ..on_demand
         },
         "crab" => Policy { park: Park::Instance, ..on_demand },
-        "fly" => Policy { retention: Span(1000), durability: Durability::None, ..on_demand },
+        "fly" => Policy {
+            retain: Retain { outcomes: Some(Span(1000)), ..Retain::default() },
+            durability: Durability::None,
+            ..on_demand
+        },
+        "moth" => Policy {
+            retain: Retain { outcomes: None, history: Some(Span(1600)), finished: Some(Span(500)) },
+            index: vec!["size".into()],
+            ..on_demand
+        },
         _ => on_demand,
     };
     let id = DefinitionId::new(kind, version).unwrap();

@@ -18,7 +18,7 @@ use everstate_api::{Code, v1};
 use everstate_chart::change::{Carried, Mapping, Migration, Obstacle, Survey};
 use everstate_kernel::{Address, Instance, Queued, Refusal};
 use everstate_runtime::{CallError, Handle, Note};
-use everstate_store::{Page, Query, Reader, StoreError};
+use everstate_store::{Cursor, Page, Query, Reader, StoreError};
 use futures::Stream;
 use futures::future::join_all;
 use std::sync::Arc;
@@ -163,13 +163,13 @@ impl Work {
         Ok(read(&self.node, move |reader| reader.list(&query)).await?.total.unwrap_or(0))
     }
 
-    async fn page(&self, after: Option<Address>) -> Result<Page, Failure> {
+    async fn page(&self, after: Option<Cursor>) -> Result<Page, Failure> {
         let query = Query { after, limit: PAGE, ..self.query() };
         read(&self.node, move |reader| reader.list(&query)).await
     }
 
     /// Works out what would become of each instance of a page.
-    async fn look(&self, page: Page) -> Result<(Vec<Looked>, Option<Address>), Failure> {
+    async fn look(&self, page: Page) -> Result<(Vec<Looked>, Option<Cursor>), Failure> {
         let (node, migration, to) = (self.node.clone(), self.migration.clone(), self.to.clone());
         let Page { instances, next, .. } = page;
         let looked = blocking(move || {

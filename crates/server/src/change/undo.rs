@@ -14,10 +14,10 @@ use everstate_api::v1;
 use everstate_api::v1::__buffa::view::UndoMigrationRequestView;
 use everstate_chart::change::{Carried, Obstacle, ObstacleCode, Survey};
 use everstate_kernel::{
-    Address, Becoming, Cause, HistoryEntry, Instance, Labels, Outcome, Refusal, Repaired, Standing,
+    Becoming, Cause, HistoryEntry, Instance, Labels, Outcome, Refusal, Repaired, Standing,
 };
 use everstate_runtime::{CallError, Decision, Handle, Note};
-use everstate_store::{Query, Reader, StoreError};
+use everstate_store::{Cursor, Query, Reader, StoreError};
 use futures::Stream;
 use futures::future::join_all;
 
@@ -100,7 +100,7 @@ impl Undoing {
         Ok(read(&self.node, move |reader| reader.list(&query)).await?.total.unwrap_or(0))
     }
 
-    async fn page(&self, after: Option<Address>) -> Result<(Vec<Migrated>, Option<Address>, u64), Failure> {
+    async fn page(&self, after: Option<Cursor>) -> Result<(Vec<Migrated>, Option<Cursor>, u64), Failure> {
         let query = Query { after, limit: PAGE, ..self.query() };
         let (from, to) = (self.from.clone(), self.to.clone());
         read(&self.node, move |reader| {

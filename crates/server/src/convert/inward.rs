@@ -122,7 +122,7 @@ fn missing(field: &str, hint: &str) -> Failure {
     Failure::new(Code::MalformedRequest, format!("{field} is missing; {hint}")).at(field)
 }
 
-fn not_a_token(text: &str) -> Failure {
+pub(crate) fn not_a_token(text: &str) -> Failure {
     let shown: String = text.chars().take(40).collect();
     let problem = format!("page_token is not one that a page gave: {shown:?}");
     Failure::new(Code::MalformedRequest, problem).at("page_token")

@@ -12,7 +12,7 @@ use everstate_api::v1::__buffa::oneof::follow_response::What;
 use everstate_api::{Code, v1};
 use everstate_kernel::{Address, HistoryEntry, Instance};
 use everstate_runtime::{Follower, Handle, Interrupted};
-use everstate_store::{Query, Reader, StoreError};
+use everstate_store::{Cursor, Query, Reader, StoreError};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -45,7 +45,7 @@ pub(super) struct Following {
 
 enum Stage {
     /// Instances after this one are to be told.
-    Snapshot(Option<Address>),
+    Snapshot(Option<Cursor>),
     /// Turns up to this position come from the store.
     Store(u64),
     /// Turns come from the node.
@@ -98,7 +98,7 @@ impl Following {
     }
 
     /// Tells one page of the snapshot.
-    async fn snapshot(&mut self, after: Option<Address>) -> Result<(), Failure> {
+    async fn snapshot(&mut self, after: Option<Cursor>) -> Result<(), Failure> {
         if let Subject::Instance(address) = &self.subject {
             let address = address.clone();
             if let Some((row, _)) = self.read(move |reader| reader.instance(&address)).await? {

@@ -42,6 +42,11 @@ impl Whole {
                     self.history.remove(&deleted.address);
                     self.timers.retain(|key| key.address != deleted.address);
                 }
+                Record::Trimmed(trimmed) => {
+                    let gone = trimmed.instance.trimmed.sequence;
+                    let kept = self.history.entry(trimmed.instance.address.clone()).or_default();
+                    kept.retain(|entry| entry.sequence > gone);
+                }
                 _ => {}
             }
         }

@@ -11,7 +11,7 @@ use everstate_kernel::{
     Acting, Cause, Child, DefinitionId, Errand, Event, Failure, FailureReason, Fault, FaultCode, Held, Json,
     Kept, Links, News, Orphan, Outcome, Parent, Parked, Pending, Rejection, Repaired, RestartFrom,
     Restarting, Retry, Seat, Sender, Span, Spawning, Stage, Standing, Status, Task, TaskPolicy, TaskStanding,
-    Timer, Watch,
+    Timer, Trimmed, Watch,
 };
 use std::sync::Arc;
 
@@ -59,6 +59,9 @@ fn instance() -> Instance {
         tasks: stages().into_iter().map(task).collect(),
         retry: Some(Pending { number: 4, attempts: 2, due: Time(5), fault: fault() }),
         links: Some(Box::new(links())),
+        fields: Some(Arc::from([(Arc::from("customer.id"), Arc::from("7"))])),
+        trimmed: Trimmed { sequence: 2, position: 9, since: Time(3) },
+        expires: Some(Time(1_900_000_000_000)),
     }
 }
 
@@ -300,7 +303,10 @@ fn records() -> Vec<(&'static str, Record)> {
         timers_cleared: vec![timer()],
         tasks_cleared: vec![task_key(TaskStanding::Waiting)],
         mailbox: vec![3, 4],
+        expired_to: 12,
     };
+    let trimmed =
+        TrimmedRecord { instance: instance(), before: instance().index_keys(), positions: vec![7, 300] };
     let [endpoint, inhabitant, gone] = seats();
     let id = DefinitionId::new("orders", "v1").expect("an id");
     let letter = DeadLetter {
@@ -327,6 +333,7 @@ fn records() -> Vec<(&'static str, Record)> {
         ("seat of an endpoint", Record::Seat(endpoint)),
         ("seat of an inhabitant", Record::Seat(inhabitant)),
         ("seat that is gone", Record::Seat(gone)),
+        ("trimmed", Record::Trimmed(Box::new(trimmed))),
     ]
 }
 
@@ -348,7 +355,8 @@ fn written() -> Vec<(String, Vec<u8>)> {
     lines.push(("row outcome".into(), outcome_row(&outcome())));
     lines.push(("row timer".into(), row(&timer())));
     lines.push(("row task".into(), row(&task_key(TaskStanding::Waiting))));
-    lines.push(("row run".into(), row(&vec![1u64, 300, 70_000])));
+    lines.push(("row run".into(), row(&(vec![1u64, 300, 70_000], vec!["pay"]))));
+    lines.push(("row received".into(), row(&crate::layers::Received { position: 7, at: Time(8) })));
     lines.push(("row counters".into(), row(&counters())));
     lines.push(("row errands".into(), row(&errands())));
     lines.push(("row statuses".into(), row(&statuses())));
@@ -399,7 +407,8 @@ fn format_1_opens_for_ever() {
     assert_eq!(outcome_until(find("row outcome")), Some(Time(4)));
     assert_eq!(read_row::<TimerKey>(find("row timer")).expect("it is read"), timer());
     assert_eq!(read_row::<TaskKey>(find("row task")).expect("it is read"), task_key(TaskStanding::Waiting));
-    assert_eq!(read_row::<Vec<u64>>(find("row run")).expect("it is read"), [1, 300, 70_000]);
+    let (positions, names): (Vec<u64>, Vec<Arc<str>>) = read_row(find("row run")).expect("it is read");
+    assert_eq!((positions, names), (vec![1, 300, 70_000], vec![Arc::from("pay")]));
     assert_eq!(read_row::<crate::layers::Counters>(find("row counters")).expect("it is read"), counters());
     assert_eq!(read_row::<Vec<Errand>>(find("row errands")).expect("it is read"), errands());
     assert_eq!(read_row::<Vec<Status>>(find("row statuses")).expect("it is read"), statuses());

@@ -211,6 +211,15 @@ impl Tables for Trees {
         }))
     }
 
+    fn scan_back(&self, table: Table, from: &[u8], to: &[u8]) -> Pairs<'_> {
+        let tree = self.tree(table);
+        let pairs = tree.tree.range(from.to_vec()..to.to_vec(), NEWEST, None).rev();
+        Box::new(pairs.map(|guard| {
+            let (key, row) = guard.into_inner().map_err(|error| failed("reading", &tree.folder, error))?;
+            Ok((key.to_vec(), row.to_vec()))
+        }))
+    }
+
     fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let tree = self.tree(table);
         let last = tree.tree.range(from.to_vec()..to.to_vec(), NEWEST, None).next_back();

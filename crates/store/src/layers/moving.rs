@@ -5,11 +5,11 @@
 //! Its one invariant: keys come strictly ascending. Nothing is sorted that is in order already: the instances are, and
 //! the keys of one index prefix are the instances' own, so only the prefixes, of which there are few, are put in order.
 
-use super::{Change, Dirty, Generation, Outcome, Run, Slice};
+use super::{Change, Dirty, Generation, Outcome, Received, Run, Slice};
 use crate::codec;
 use crate::contract::StoreError;
 use crate::keys;
-use everstate_kernel::{EventId, IndexKeys};
+use everstate_kernel::{EventId, IndexKeys, Time};
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::ops::Bound;
@@ -34,9 +34,16 @@ impl Generation {
             }
         }
         self.plain(keys::MAILBOXES, keys::TIMERS, write)?;
-        self.index_rows(write)?;
+        let indexes = self.indexes();
+        let (early, late) =
+            indexes.split_at(indexes.partition_point(|(prefix, _)| prefix[0] < keys::BY_TIME));
+        index_rows(early, write)?;
+        self.time_rows(write)?;
         self.plain(keys::OUTBOX, keys::DEAD_LETTERS, write)?;
-        self.plain(keys::SEATS, keys::TASKS, write)
+        self.plain(keys::SEATS, keys::TASKS, write)?;
+        index_rows(late, write)?;
+        self.received_rows(write)?;
+        self.plain(keys::EXPIRES, keys::EXPIRED, write)
     }
 
     /// The rows of the tables from one to another as they are.
@@ -52,7 +59,8 @@ impl Generation {
         self.rows.range::<[u8], _>((Bound::Included(from.as_slice()), Bound::Excluded(to.as_slice())))
     }
 
-    fn index_rows(&self, write: Write<'_>) -> Result<(), StoreError> {
+    /// What changes in the indexes other than that by time: by prefix, ascending, the ends of keys, ascending too.
+    fn indexes(&self) -> Vec<(Vec<u8>, Vec<Entry<'_>>)> {
         let mut indexes: BTreeMap<Vec<u8>, Vec<Entry<'_>>> = BTreeMap::new();
         let mut prefix = Vec::with_capacity(64);
         for (address_key, dirty) in &self.instances {
@@ -67,21 +75,52 @@ impl Generation {
                 }
             });
         }
-        let mut key = prefix;
-        for (prefix, entries) in indexes {
-            let mut entries = entries.into_iter().peekable();
-            while let Some((suffix, mut there)) = entries.next() {
-                // Two names of states may lead to one key; it is there when either is active.
-                while let Some((_, other)) = entries.next_if(|next| next.0 == suffix) {
-                    there |= other;
-                }
-                key.clear();
-                key.extend_from_slice(&prefix);
-                key.extend_from_slice(suffix);
-                write(&key, there.then_some(&[]))?;
+        indexes.into_iter().collect()
+    }
+
+    /// What changes in the index by time: nearly every instance is in it twice, with a key of its own.
+    fn time_rows(&self, write: Write<'_>) -> Result<(), StoreError> {
+        let mut changes: Vec<(Time, &[u8], bool)> = Vec::with_capacity(2 * self.instances.len());
+        for (address_key, dirty) in &self.instances {
+            let before = dirty.base.as_ref().map(|base| base.last_event_at);
+            let now = dirty.index().map(|index| index.last_event_at);
+            if before != now {
+                changes.extend(before.map(|time| (time, &address_key[..], false)));
+                changes.extend(now.map(|time| (time, &address_key[..], true)));
             }
         }
+        changes.sort_unstable();
+        for (time, address_key, there) in changes {
+            write(&keys::timed(keys::BY_TIME, time, address_key), there.then_some(&[]))?;
+        }
         Ok(())
+    }
+
+    /// What changes in the index of events received. Of equal keys what was received in this generation counts.
+    fn received_rows(&self, write: Write<'_>) -> Result<(), StoreError> {
+        let mut names: BTreeMap<Vec<u8>, Vec<(&[u8], Received)>> = BTreeMap::new();
+        for (address_key, dirty) in &self.instances {
+            let kind = keys::kind_of(address_key);
+            for (name, received) in &dirty.received {
+                let entries = names.entry(keys::by_event(kind, name)).or_default();
+                entries.push((&address_key[kind.len()..], *received));
+            }
+        }
+        let mut gone = self.plain_range(keys::BY_EVENT, keys::BY_EVENT).peekable();
+        let mut row = Vec::with_capacity(32);
+        for (mut key, entries) in names {
+            let length = key.len();
+            for (suffix, received) in entries {
+                key.truncate(length);
+                key.extend_from_slice(suffix);
+                before(&mut gone, Some(&key), write)?;
+                gone.next_if(|next| *next.0 == key);
+                row.clear();
+                codec::push_row(&mut row, &received);
+                write(&key, Some(&row))?;
+            }
+        }
+        before(&mut gone, None, write)
     }
 
     /// All writes to [`crate::tables::Table::Runs`]: the runs in this generation, and those beneath that go. Of
@@ -90,13 +129,14 @@ impl Generation {
         let mut gone = self.plain_range(keys::RUNS, keys::RUNS).peekable();
         let (mut key, mut row) = (Vec::with_capacity(64), Vec::with_capacity(128));
         for (address_key, dirty) in &self.instances {
+            let names: Vec<&str> = dirty.received.iter().map(|(name, _)| &**name).collect();
             for run in ascending(&dirty.runs) {
                 rewrite(&mut key, keys::RUNS, address_key);
                 keys::push_run(&mut key, run.incarnation, run.first);
                 before(&mut gone, Some(&key), write)?;
                 gone.next_if(|next| *next.0 == key);
                 row.clear();
-                codec::push_row(&mut row, &run.positions);
+                codec::push_row(&mut row, &(&run.positions, &names));
                 write(&key, Some(&row))?;
             }
         }
@@ -124,6 +164,26 @@ impl Generation {
         }
         Ok(())
     }
+}
+
+/// Writes the rows of indexes.
+fn index_rows(indexes: &[(Vec<u8>, Vec<Entry<'_>>)], write: Write<'_>) -> Result<(), StoreError> {
+    let mut key = Vec::with_capacity(64);
+    for (prefix, entries) in indexes {
+        let mut entries = entries.iter().peekable();
+        while let Some((suffix, there)) = entries.next() {
+            let mut there = *there;
+            // Two names of states may lead to one key; it is there when either is active.
+            while let Some((_, other)) = entries.next_if(|next| next.0 == *suffix) {
+                there |= other;
+            }
+            key.clear();
+            key.extend_from_slice(prefix);
+            key.extend_from_slice(suffix);
+            write(&key, there.then_some(&[]))?;
+        }
+    }
+    Ok(())
 }
 
 fn rewrite(key: &mut Vec<u8>, table: u8, rest: &[u8]) {
@@ -158,6 +218,14 @@ fn ascending(runs: &[Run]) -> Vec<&Run> {
 }
 
 impl Dirty {
+    /// What the indexes say of it now; nothing when it is gone.
+    fn index(&self) -> Option<&IndexKeys> {
+        match &self.row {
+            Change::Put(_, index_keys) => Some(index_keys),
+            Change::Gone => None,
+        }
+    }
+
     /// Tells `change` of each index row that is not what it was: how its key begins, how it ends, and whether it is
     /// there now.
     fn index_changes<'a>(
@@ -165,10 +233,7 @@ impl Dirty {
         address_key: &'a [u8],
         mut change: impl FnMut(&dyn Fn(&mut Vec<u8>), &'a [u8], bool),
     ) {
-        let now = match &self.row {
-            Change::Put(_, index_keys) => Some(index_keys),
-            Change::Gone => None,
-        };
+        let now = self.index();
         let kind = keys::kind_of(address_key);
         let within_kind = &address_key[kind.len()..];
         let mut differ = |one: Option<&IndexKeys>, other: Option<&IndexKeys>, there: bool| {
@@ -181,9 +246,12 @@ impl Dirty {
             if other.is_none_or(|other| other.version != one.version) {
                 change(&|prefix| keys::push_version(prefix, kind, &one.version), within_kind, there);
             }
-            if other.is_none_or(|other| keys::bucket(other.last_event_at) != keys::bucket(one.last_event_at))
+            let held = other.and_then(|other| other.fields.as_deref()).unwrap_or_default();
+            for field in
+                one.fields.as_deref().unwrap_or_default().iter().filter(|field| !held.contains(field))
             {
-                change(&|prefix| keys::push_time(prefix, one.last_event_at), address_key, there);
+                let (path, value) = field;
+                change(&|prefix| keys::push_field(prefix, kind, path, value), within_kind, there);
             }
         };
         differ(self.base.as_ref(), now, false);
