@@ -36,6 +36,7 @@ pub enum Code {
     Overloaded,
     DiskFull,
     Lagged,
+    CursorExpired,
     NotInTime,
     Ended,
     SessionGone,
@@ -363,6 +364,13 @@ const TABLE: &[Entry] = &[
         ErrorCode::Aborted,
         "The follower read slower than turns were made, and the server stopped waiting for it.",
         "Follow again with the error's `cursor`: the turns in between come from the store, none is lost.",
+    ),
+    call(
+        Code::CursorExpired,
+        "cursor-expired",
+        ErrorCode::OutOfRange,
+        "Turns after the cursor are kept no longer: their time was over.",
+        "Follow without a cursor, which begins with a snapshot; or from the cursor that the message names, and do without those turns.",
     ),
     later(
         Code::NotInTime,

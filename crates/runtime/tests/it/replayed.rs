@@ -63,7 +63,7 @@ async fn recorded_inputs_lead_to_the_same_bytes_in_the_simulator() {
 
     let tape = tape.lock().expect("nobody panics with it");
     assert!(tape.records.len() > 8 * 60, "there is something to compare");
-    let mut replay = Replay::new(11);
+    let mut replay = Replay::new(11, everstate_kernel::Retain::default());
     tape.batches.iter().for_each(|batch| replay.batch(batch));
     let bytes = |records: &[Record]| postcard::to_allocvec(records).expect("records encode");
     let at = replay.records.iter().zip(&tape.records).position(|(again, first)| again != first);

@@ -44,6 +44,7 @@ pub(crate) async fn fork(
         return Err(Failure::new(Code::MalformedRequest, problem).at("sequence"));
     }
     check_length(sequence)?;
+    check_whole(&row)?;
     let node = service.node.clone();
     let standing = blocking(move || replayed(&node, &row, sequence)).await??;
     service.node.begin_at(to.clone(), (origin, sequence), standing, &note).await?;
@@ -57,6 +58,17 @@ fn check_length(turns: u64) -> Result<(), Failure> {
     }
     let problem = format!("{turns} turns are too many to play, the limit is {TURNS_MAX}");
     Err(Failure::new(Code::TooLarge, problem).at("sequence"))
+}
+
+/// What is played is played from the beginning.
+fn check_whole(row: &Instance) -> Result<(), Failure> {
+    if row.trimmed.sequence == 0 {
+        return Ok(());
+    }
+    let (address, first) = (&row.address, row.trimmed.sequence + 1);
+    let problem =
+        format!("the history of {address} is kept from turn {first} on; only a whole one can be played");
+    Err(Failure::new(Code::Unfit, problem).at("address"))
 }
 
 /// Every entry of a history up to that turn, in order.
@@ -162,6 +174,7 @@ pub(crate) async fn rehearse(
     let limit = convert::limit(request.limit, 100, 1_000, "limit")?;
     let (row, _) = find(service, &address).await?;
     check_length(row.turns)?;
+    check_whole(&row)?;
     let against = match (request.version, request.source) {
         ("", "") => {
             let problem = "neither a version nor a text is given to rehearse against";

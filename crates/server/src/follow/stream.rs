@@ -156,6 +156,7 @@ impl Following {
             let problem = format!("cursor {after} is beyond the last turn, {until}; follow without a cursor");
             return Err(Failure::new(Code::MalformedRequest, problem).at("cursor"));
         }
+        self.check_kept(after).await?;
         let page = if after < until {
             self.read(move |reader| reader.turns(after, PAGE)).await?
         } else {
@@ -178,6 +179,26 @@ impl Following {
             }
         }
         Ok(())
+    }
+
+    /// Are all turns after the cursor that are for this follower kept still?
+    async fn check_kept(&self, after: u64) -> Result<(), Failure> {
+        let subject = self.subject.clone();
+        let gone = self.read(move |reader| match &subject {
+            Subject::Instance(address) => {
+                Ok(reader.instance(address)?.map_or(0, |(row, _)| row.trimmed.position))
+            }
+            Subject::Kind(kind) => reader.expired(Some(kind)),
+            Subject::Everything => reader.expired(None),
+        });
+        let gone = gone.await?;
+        if gone <= after {
+            return Ok(());
+        }
+        let problem = format!(
+            "turns after the cursor {after} are kept no longer; the earliest cursor is {gone}, or follow without one"
+        );
+        Err(Failure::new(Code::CursorExpired, problem).at("cursor").resume(gone))
     }
 
     /// Waits for a turn from the node.

@@ -66,6 +66,17 @@ impl Ledger {
         ids.collect()
     }
 
+    /// How often something was let go of because its time was over.
+    pub(crate) fn expired(&self) -> usize {
+        let records = self.commits.iter().flat_map(|commit| &commit.records);
+        let gone = records.filter(|record| match record {
+            Record::Trimmed(trimmed) => !trimmed.positions.is_empty(),
+            Record::Deleted(deleted) => deleted.expired_to > 0,
+            _ => false,
+        });
+        gone.count()
+    }
+
     /// What all commits that stand make.
     pub(crate) fn whole(&mut self) -> &Whole {
         let (done, whole) = &mut self.base;

@@ -60,6 +60,8 @@ pub struct Verdict {
     pub crashes: usize,
     /// Commits that were lost with a crash that they were not to survive.
     pub lost: usize,
+    /// How often something was let go of because its time was over.
+    pub expired: usize,
     /// A fingerprint of everything that happened and of the disk.
     pub digest: u64,
     /// What happened, line by line.
@@ -98,6 +100,15 @@ pub fn run(plan: &Plan, bug: Option<Bug>) -> Verdict {
 impl Verdict {
     fn failed(check: &'static str, what: String) -> Verdict {
         let failure = Some(Failure { check, what });
-        Verdict { steps: 0, commits: 0, crashes: 0, lost: 0, digest: 0, story: Vec::new(), failure }
+        Verdict {
+            steps: 0,
+            commits: 0,
+            crashes: 0,
+            lost: 0,
+            expired: 0,
+            digest: 0,
+            story: Vec::new(),
+            failure,
+        }
     }
 }

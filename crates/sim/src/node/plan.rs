@@ -6,14 +6,15 @@
 //! ```text
 //! 42                          the plan of seed 42
 //! 42 deeds 3,7 faults 0       the same with only these deeds and faults: a plan that was shrunk
+//! retain 42                   the plan of seed 42 on a node that keeps histories and ended instances for seconds only
 //! ```
 //! What follows a `#` is for people.
 
 use super::cast::{CHILDREN, SUPERVISORS};
 use super::puppet::{Mine, Step};
 use crate::chance::Chance;
-use everstate_kernel::Address;
 use everstate_kernel::space::Interest;
+use everstate_kernel::{Address, Retain, Span};
 use everstate_store::{Crash, Torn};
 use std::fmt;
 
@@ -93,6 +94,8 @@ pub(crate) struct Sizes {
     pub(crate) drift_ppm: i64,
     /// How often the tables are tended, in milliseconds.
     pub(crate) tend_ms: u64,
+    /// How long the node keeps what has happened. Not by chance: a plan keeps everything unless it is told otherwise.
+    pub(crate) retain: Retain,
 }
 
 /// Clients that send whatever comes to their minds; after them comes one for each supervisor.
@@ -123,6 +126,14 @@ impl Plan {
         }
     }
 
+    /// The same on a node that keeps little: long enough for whoever waits for an answer, and short enough for all of it
+    /// to be over within the run.
+    pub fn retaining(mut self) -> Plan {
+        self.sizes.retain =
+            Retain { outcomes: None, history: Some(Span(2_000)), finished: Some(Span(3_000)) };
+        self
+    }
+
     /// The plan of a line of a seeds file; none for a line without one.
     pub fn read(line: &str) -> Result<Option<Plan>, String> {
         let text = line.split('#').next().unwrap_or_default();
@@ -135,6 +146,10 @@ impl Plan {
         let seed = |text: &str| text.parse().map_err(|_| wrong(&format!("{text:?} is no seed")));
         match words[..] {
             [] => Ok(None),
+            ["retain", ref rest @ ..] if !rest.is_empty() => {
+                let plan = Plan::read(&rest.join(" "))?;
+                Ok(plan.map(Plan::retaining))
+            }
             [number] => Ok(Some(Plan::of(seed(number)?))),
             [number, "deeds", deeds, "faults", faults] => {
                 let (deeds, faults) = (numbers(deeds)?, numbers(faults)?);
@@ -173,6 +188,9 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.sizes.retain != Retain::default() {
+            f.write_str("retain ")?;
+        }
         write!(f, "{}", self.seed)?;
         if self.whole {
             return Ok(());
@@ -196,6 +214,7 @@ fn sizes(chance: &mut Chance) -> Sizes {
         loss: *chance.choose(&[8, 20, 1_000]),
         drift_ppm: *chance.choose(&[0, 0, 500, -500, 20_000]),
         tend_ms: *chance.choose(&[50, 400, 3_000]),
+        retain: Retain::default(),
     }
 }
 

@@ -4,13 +4,14 @@
 //! the inputs say what was stepped, when, and in which order.
 
 use super::whole::Whole;
-use everstate_kernel::{Definition, Input, Node, Out, Record, Time};
+use everstate_kernel::{Definition, Input, Node, Out, Record, Retain, Time};
 use std::sync::Arc;
 
 /// A node that is given what another one was given.
 #[derive(Debug)]
 pub struct Replay {
     seed: u64,
+    retain: Retain,
     node: Node,
     definitions: Vec<(Arc<Definition>, Arc<str>)>,
     /// All that the kernel wanted kept, in order.
@@ -20,11 +21,11 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// An empty node with that seed.
-    pub fn new(seed: u64) -> Replay {
+    /// An empty node with that seed, and what it keeps where definitions say nothing.
+    pub fn new(seed: u64, retain: Retain) -> Replay {
         let (definitions, records) = (Vec::new(), Vec::new());
-        let mut replay =
-            Replay { seed, node: Node::new(seed), definitions, records, whole: Whole::default() };
+        let (node, whole) = (Node::new(seed), Whole::default());
+        let mut replay = Replay { seed, retain, node, definitions, records, whole };
         replay.restart();
         replay
     }
@@ -32,6 +33,7 @@ impl Replay {
     /// The process that was recorded ended here, and another one went on.
     pub fn restart(&mut self) {
         self.node = Node::new(self.seed);
+        self.node.retain_by_default(self.retain);
         for (definition, source) in &self.definitions {
             self.node.restore_definition(definition.clone(), source.clone());
         }

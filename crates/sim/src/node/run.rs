@@ -87,7 +87,8 @@ pub(super) fn run(plan: &Plan, folder: &Path, bug: Option<Bug>) -> Verdict {
     let (steps, commits) = (run.scheduled as usize, run.ledger.commits.len());
     let digest = xxh3_64(run.story.join("\n").as_bytes()) ^ run.site.disk.digest();
     let failure = outcome.err().map(|(check, what)| Failure { check, what });
-    Verdict { steps, commits, crashes: run.crashes, lost: run.ledger.lost, digest, story: run.story, failure }
+    let (crashes, lost, expired) = (run.crashes, run.ledger.lost, run.ledger.expired());
+    Verdict { steps, commits, crashes, lost, expired, digest, story: run.story, failure }
 }
 
 /// Which check does not hold, and what is wrong.

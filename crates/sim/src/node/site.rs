@@ -12,13 +12,17 @@ use super::plan::Sizes;
 use super::whole::Whole;
 use crate::chance::Chance;
 use everstate_kernel::{
-    DeadlineReason, Durability, Input, Json, Node, Out, Record, Release, Span, Ticket, Time, Touches,
+    Aged, DeadlineReason, Durability, HistoryEntry, Input, Json, Node, Out, Record, Release, Span, Ticket,
+    Time, Touches, limits,
 };
 use everstate_store::{Crash, Embedded, FakeDisk, Options, Store, StoreError, Torn, open_fake};
 use std::path::Path;
 
 /// The seed of the node's own chance.
 const NODE_SEED: u64 = 7;
+
+/// Instances that are offered in one batch because something of them is kept no longer.
+const EXPIRING_MAX: usize = 2;
 
 /// A node that runs.
 struct Running {
@@ -112,7 +116,7 @@ impl<'a> Site<'a> {
             Err(error) => return Err(format!("after a crash the store does not open: {error}")),
         };
         let mut running = Running { node: Node::new(NODE_SEED), store };
-        let found = match restore(&mut running, &mut self.seam) {
+        let found = match restore(&mut running, &mut self.seam, &self.sizes) {
             Ok(()) => Some(running),
             Err(Failed::Store(_)) if self.disk.is_dead() => None,
             Err(Failed::Store(error)) => return Err(format!("the store does not answer: {error}")),
@@ -124,11 +128,34 @@ impl<'a> Site<'a> {
 
     /// When the node wants to be called next, though nothing comes from outside.
     pub(super) fn wakes_at(&self, at_ms: u64) -> Option<u64> {
-        let deadline = self.running.as_ref()?.node.next_deadline()?;
-        Some(match deadline.reason {
+        let running = self.running.as_ref()?;
+        let when = |at: Time| self.clock.when(at, at_ms).max(at_ms);
+        let own = running.node.next_deadline().map(|deadline| match deadline.reason {
             DeadlineReason::Outbox | DeadlineReason::Refill => at_ms,
-            DeadlineReason::Timer => self.clock.when(deadline.at, at_ms).max(at_ms),
-        })
+            DeadlineReason::Timer => when(deadline.at),
+        });
+        // A store that does not answer says so at the next batch.
+        let expiring = running.store.reader().expiring(Time::END, 1).unwrap_or_default();
+        own.into_iter().chain(expiring.first().map(|(due, _)| when(*due))).min()
+    }
+
+    /// Offers the node what is kept no longer, as the last commit left it.
+    fn expire(&mut self, now: Time) -> Result<(), Failed> {
+        let Some(running) = &self.running else { return Ok(()) };
+        let reader = running.store.reader();
+        let due = reader.expiring(now, EXPIRING_MAX).map_err(Failed::Store)?;
+        for (_, address) in due {
+            let Some((row, _)) = reader.instance(&address).map_err(Failed::Store)? else { continue };
+            let oldest = reader.history(&address, row.trimmed.sequence, limits::EXPIRED_MAX + 1);
+            let aged = |entry: &HistoryEntry| Aged {
+                sequence: entry.sequence,
+                position: entry.position,
+                at: entry.at,
+            };
+            let oldest = oldest.map_err(Failed::Store)?.iter().map(aged).collect();
+            self.step(now, Input::Expire { address, oldest })?;
+        }
+        Ok(())
     }
 
     /// Timers that are due and have not fired, and events on their way.
@@ -158,6 +185,7 @@ impl<'a> Site<'a> {
     }
 
     fn batch(&mut self, inputs: Vec<Input>, now: Time) -> Result<(), Failed> {
+        self.expire(now)?;
         for input in inputs {
             self.step(now, input)?;
         }
@@ -204,7 +232,7 @@ impl<'a> Site<'a> {
             match stored {
                 Ok(()) => ledger.commits.push(commit),
                 Err(StoreError::Full) => {
-                    if restore(running, &mut self.seam).is_err() {
+                    if restore(running, &mut self.seam, &self.sizes).is_err() {
                         self.kill();
                         return Ok(Worked::Down);
                     }
@@ -269,9 +297,10 @@ enum Failed {
 }
 
 /// Makes the node anew from what is committed.
-fn restore(running: &mut Running, seam: &mut Seam) -> Result<(), Failed> {
+fn restore(running: &mut Running, seam: &mut Seam, sizes: &Sizes) -> Result<(), Failed> {
     let reader = running.store.reader();
     running.node = Node::new(NODE_SEED);
+    running.node.retain_by_default(sizes.retain);
     for record in reader.definitions().map_err(Failed::Store)? {
         let definition =
             cast::compile(&record.id, &record.source, &seam.text(&record.source)).map_err(Failed::Broken)?;

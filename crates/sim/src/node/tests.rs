@@ -42,6 +42,19 @@ fn every_promise_holds_in_the_last_seeds_of_every_day() {
     part(3);
 }
 
+/// Histories and ended instances go within the run, and everything else holds all the same.
+#[test]
+fn every_promise_holds_when_little_is_kept() {
+    let first = CI_SEEDS.start;
+    (first..first + 40).for_each(|seed| holds(&Plan::of(seed).retaining()));
+}
+
+#[test]
+fn something_is_let_go_of_in_a_run_that_keeps_little() {
+    let counts: Vec<usize> = (1..4).map(|seed| run(&Plan::of(seed).retaining(), None).expired).collect();
+    assert!(counts.iter().all(|count| *count > 5), "{counts:?}");
+}
+
 #[test]
 fn every_promise_holds_in_the_seeds_of_past_failures() {
     for line in KEPT_SEEDS.lines() {
@@ -65,6 +78,8 @@ fn a_plan_is_its_line() {
     let plan = Plan::of(9).with(|deed| deed % 3 == 0, |fault| fault != 1);
     assert_eq!(Plan::read(&plan.to_string()), Ok(Some(plan)));
     assert_eq!(Plan::read("9 # why"), Ok(Some(Plan::of(9))));
+    let retaining = Plan::of(9).with(|_| true, |fault| fault != 1).retaining();
+    assert_eq!(Plan::read(&retaining.to_string()), Ok(Some(retaining)));
     assert_eq!(Plan::read("  # nothing"), Ok(None));
     for wrong in ["x", "1 2", "1 deeds a faults -"] {
         assert!(Plan::read(wrong).is_err(), "{wrong}");

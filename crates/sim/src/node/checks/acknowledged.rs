@@ -9,7 +9,8 @@ use everstate_kernel::{Answer, EventId, Outcome};
 use std::collections::BTreeSet;
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Result<(), String> {
-    let entries = evidence.whole.history.values().flatten();
+    let history = evidence.history();
+    let entries = history.values().flatten();
     let decided: BTreeSet<&EventId> = entries.map(|entry| entry.cause.id()).collect();
     let mailboxes = evidence.whole.tables.instances.values().flat_map(|kept| &kept.mailbox);
     let waiting: BTreeSet<&EventId> = mailboxes.map(|queued| &queued.event.id).collect();

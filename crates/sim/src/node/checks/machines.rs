@@ -7,7 +7,7 @@ use super::{Evidence, event_of};
 use everstate_kernel::{Cause, HistoryEntry, Outcome, Sender};
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Result<(), String> {
-    for (address, history) in evidence.whole.history.iter().filter(|(address, _)| address.kind() == "order") {
+    for (address, history) in evidence.history().iter().filter(|(address, _)| address.kind() == "order") {
         let mut at = "draft";
         for entry in history {
             if matches!(entry.cause, Cause::Start { .. }) {

@@ -12,6 +12,7 @@ mod order;
 mod outcomes;
 mod presence;
 mod replay;
+mod retention;
 mod supervision;
 mod timers;
 
@@ -22,7 +23,7 @@ use super::plan::Plan;
 use super::whole::Whole;
 use everstate_kernel::{Address, Cause, HistoryEntry, Record, Time, TurnRecord};
 use everstate_store::Store;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is looked at.
 pub(super) struct Evidence<'e> {
@@ -50,6 +51,7 @@ pub(super) const ALL: &[(&str, Check)] = &[
     ("presence", presence::check),
     ("supervision", supervision::check),
     ("machines", machines::check),
+    ("retention", retention::check),
     ("replay", replay::check),
 ];
 
@@ -67,7 +69,20 @@ impl Evidence<'_> {
         self.ledger.commits.iter().flat_map(|commit| &commit.records)
     }
 
-    /// Instances that an operator has deleted at some time.
+    /// What each instance that is there has done, what is kept no longer included.
+    fn history(&self) -> BTreeMap<&Address, Vec<&HistoryEntry>> {
+        let mut history: BTreeMap<&Address, Vec<&HistoryEntry>> = BTreeMap::new();
+        for record in self.records() {
+            match record {
+                Record::Turn(turn) => history.entry(&turn.instance.address).or_default().push(&turn.entry),
+                Record::Deleted(deleted) => drop(history.remove(&deleted.address)),
+                _ => {}
+            }
+        }
+        history
+    }
+
+    /// Instances that were deleted at some time, by an operator or because their time was over.
     fn deleted(&self) -> BTreeSet<Address> {
         let deleted = self.records().filter_map(|record| match record {
             Record::Deleted(deleted) => Some(deleted.address.clone()),

@@ -26,12 +26,13 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Result<(), String> {
 
 /// Every machine that adds up holds the sum of what its history says that it took since it began.
 fn sums(evidence: &Evidence<'_>) -> Result<(), String> {
+    let history = evidence.history();
     for row in evidence.whole.rows() {
         if !matches!(row.address.kind(), "tally" | "ticker" | "gauge") {
             continue;
         }
         let (mut sum, mut count) = (0, 0);
-        for entry in evidence.whole.history.get(&row.address).into_iter().flatten() {
+        for entry in history.get(&row.address).into_iter().flatten() {
             let Some(event) = event_of(entry) else { continue };
             if &*event.name == "add" && matches!(entry.outcome, Outcome::Ok { .. }) {
                 let data: serde_json::Value =

@@ -10,7 +10,7 @@ use crate::node::replay::Replay;
 const SEED: u64 = 7;
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Result<(), String> {
-    let mut replay = Replay::new(SEED);
+    let mut replay = Replay::new(SEED, evidence.plan.sizes.retain);
     let mut life = 1;
     for (number, commit) in evidence.ledger.commits.iter().enumerate() {
         if commit.life != life {

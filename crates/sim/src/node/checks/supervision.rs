@@ -48,8 +48,9 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Result<(), String> {
 }
 
 fn starts(evidence: &Evidence<'_>, child: &Address) -> u64 {
-    let entries = evidence.whole.history.get(child).into_iter().flatten();
-    entries.filter(|entry| matches!(entry.cause, Cause::Start { .. } | Cause::Restart { .. })).count() as u64
+    let turns = evidence.turns().filter(|turn| turn.instance.address == *child);
+    turns.filter(|turn| matches!(turn.entry.cause, Cause::Start { .. } | Cause::Restart { .. })).count()
+        as u64
 }
 
 /// What should have come of the failures that stand; none when two of them came too close.
