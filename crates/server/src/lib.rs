@@ -35,6 +35,10 @@ mod tls;
 pub use config::{Config, ConfigError, Engine, Given, LogFormat, SETTINGS, Setting};
 pub use http_worker::Allowed;
 pub use serve::{Put, ServeError, Server, serve};
+pub use statemachine::migration::{
+    MIGRATION_REASONS, Migration, MigrationError, MigrationProblem, MigrationReport, RedisKey, RedisOutcome,
+    RedisValue, Tally,
+};
 
 /// `docs/errors.md`: the codes of calls and outcomes, and those of findings in definitions.
 pub fn errors_page() -> String {
