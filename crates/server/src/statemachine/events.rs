@@ -19,6 +19,7 @@ use super::text::{Known, joined};
 use super::{Statemachine, invalid, names, precondition, shown};
 use crate::convert::{self, Names};
 use crate::failure::Failure;
+use crate::refused::{self, Sent};
 use crate::service::FreshNames;
 use connectrpc::{ConnectError, ErrorDetail};
 use everstate_api::v1beta::__buffa::view::EventRequestView;
@@ -108,8 +109,9 @@ fn note(service: &Statemachine, to: &Address, id: &EventId, name: &str, outcome:
     if matches!(outcome, Outcome::Ok { .. }) {
         return;
     }
+    let sent = Sent { to: to.clone(), id: id.clone(), name: Arc::from(name) };
+    refused::log(&service.service, vec![(sent, outcome.clone())]);
     let (code, details) = told(service, to, id, Some(name), outcome, None);
-    tracing::info!(fsm = %to, event_id = %id, event = name, code = ?code, details, "an event was not applied");
     if matches!(code, StatusCode::FsmNotFound | StatusCode::ConfigurationNotFound) {
         service.nobody.keep(id.clone(), Stray { to: to.clone(), code, details });
     }
