@@ -34,6 +34,7 @@ pub enum Code {
     StartFaulted,
     MailboxFull,
     Overloaded,
+    RateLimited,
     DiskFull,
     Lagged,
     CursorExpired,
@@ -350,6 +351,13 @@ const TABLE: &[Entry] = &[
         ErrorCode::ResourceExhausted,
         "The server has more to do than it can queue. Nothing of this call is kept.",
         "Send again after `retry_after`, with the same event id.",
+    ),
+    later(
+        Code::RateLimited,
+        "rate-limited",
+        ErrorCode::ResourceExhausted,
+        "The client has made as many calls as it may for now (`everstate serve --rate-limit`). Nothing of this call is kept.",
+        "Go on after `retry_after`, with the same event id; put many events into one `SendEvents`, which is one call.",
     ),
     later(
         Code::DiskFull,

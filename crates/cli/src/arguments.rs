@@ -180,6 +180,7 @@ pub(crate) enum Command {
     Load(commands::load::Load),
     Export(commands::export::Export),
     Import(commands::import::Import),
+    MigrateFromRedis(commands::migrate_from_redis::MigrateFromRedis),
     Status(commands::status::Status),
     Completions(commands::completions::Completions),
     Help(commands::help::Help),

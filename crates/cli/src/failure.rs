@@ -69,6 +69,11 @@ impl Failure {
         Failure { exit: Exit::Usage, ..Failure::problem("usage", message) }
     }
 
+    /// What is to be spoken to cannot be reached.
+    pub(crate) fn unreachable(code: &str, message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Unreachable, ..Failure::problem(code, message) }
+    }
+
     /// With the next action.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hints.push(hint.into());

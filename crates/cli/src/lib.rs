@@ -15,6 +15,7 @@ mod load;
 mod meant;
 mod output;
 mod paint;
+mod redis;
 mod reference;
 mod render;
 mod sarif;

@@ -316,3 +316,35 @@ fn coverage_of_histories_is_that_of_their_turns() {
     let ran = piped(&["coverage", DOOR, "-"], cut);
     assert!(ran.code == 1 && ran.err.contains("does not begin with its start"), "{}", ran.err);
 }
+
+#[test]
+fn settings_are_printed_with_where_each_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("e.yaml");
+    std::fs::write(&file, "queue-max: 7\nstreams-max: 8\nlisten: 127.0.0.1:3\n").unwrap();
+    let print = |file: &std::path::Path, more: &[&str]| {
+        let mut command = program();
+        command.args(["serve", "--print-config", "--listen", "127.0.0.1:1", "--config"]).arg(file);
+        command.args(more).env("EVERSTATE_STREAMS_MAX", "9");
+        common::Ran::from(command.output().unwrap())
+    };
+    let ran = print(&file, &[]).ok();
+    let line = |name: &str| {
+        let line = ran.out.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{ran:#?}"));
+        line.split_whitespace().collect::<Vec<_>>().join(" ").replace(&file.display().to_string(), "e.yaml")
+    };
+    assert_eq!(line("listen:"), "listen: \"127.0.0.1:1\" # flag");
+    assert_eq!(line("streams-max:"), "streams-max: \"9\" # environment");
+    assert_eq!(line("queue-max:"), "queue-max: \"7\" # in e.yaml:1:1");
+    assert_eq!(line("engine:"), "engine: \"embedded\" # default");
+    assert_eq!(line("# tokens:"), "# tokens: # not set");
+    let again = folder.path().join("again.yaml");
+    std::fs::write(&again, &ran.out).unwrap();
+    let read = print(&again, &["--json"]).ok().json();
+    assert_eq!(read["queue-max"]["value"], "7");
+
+    std::fs::write(&file, "queue-max: 7\nqueues-max: 8\n").unwrap();
+    let wrong = print(&file, &[]);
+    assert_eq!(wrong.code, 2, "{wrong:#?}");
+    assert!(wrong.err.contains("e.yaml:2:1); did you mean queue-max?"), "{wrong:#?}");
+}

@@ -93,6 +93,12 @@ impl Event {
         Ok(())
     }
 
+    /// What tells it from another event with the same id; for whoever writes an [`crate::OutcomeRecord`] of an event that
+    /// was decided elsewhere.
+    pub fn fingerprint(&self, to: &Address) -> u64 {
+        crate::node::fingerprint("event", to, &self.name, &self.data)
+    }
+
     /// Does only the kernel send events of this name? They tell of children, of tasks, of instances that are
     /// watched, and of what happens in a space.
     pub(crate) fn is_reserved(name: &str) -> bool {

@@ -21,6 +21,7 @@ mod turn;
 mod window;
 
 pub use audit::Violation;
+pub(crate) use delivery::fingerprint;
 pub(crate) use numbers::LETTER_INDEX;
 pub(crate) use ties::{check_child_name, check_end_of_name};
 

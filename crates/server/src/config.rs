@@ -1,13 +1,18 @@
 //! What a server is told: one table of settings, each with its name, default and meaning. A setting comes from a
-//! flag, else from the environment (`EVERSTATE_` and its name), else from a TOML file, else from its default.
+//! flag, else from the environment (`EVERSTATE_` and its name), else from a TOML or YAML file, else from its default.
 //!
 //! It refuses to touch the world beyond reading that file: nothing is opened, bound or checked against the disk.
 //!
 //! Its one invariant: a [`Config`] is whole and consistent; what cannot be so is a [`ConfigError`] that names the
 //! setting, where it was given, and what would be right.
 
+mod file;
+
+pub use file::Place;
+
 use crate::http_worker::Allowed;
 use everstate_kernel::{Retain, Span};
+use crate::rates::RateLimit;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -27,6 +32,10 @@ pub struct Config {
     pub engine: Engine,
     /// The server's certificate chain and key, PEM.
     pub tls: Option<Tls>,
+    /// How often changed certificates are looked for.
+    pub tls_reload: Duration,
+    /// What each client may ask for.
+    pub rate_limit: RateLimit,
     /// A file of bearer tokens, one a line, each alone or as `name:token`.
     pub tokens: Option<PathBuf>,
     /// Listen beyond loopback without TLS or tokens.
@@ -99,8 +108,8 @@ pub enum Origin {
     Flag,
     /// In the environment.
     Environment,
-    /// In this file.
-    File(PathBuf),
+    /// In this file, at this place.
+    File(PathBuf, Place),
     /// Nowhere.
     Default,
 }
@@ -151,6 +160,13 @@ pub const SETTINGS: &[Setting] = &[
     setting("tls-cert", "FILE", None, "certificate chain, PEM; with --tls-key"),
     setting("tls-key", "FILE", None, "private key of the certificate, PEM"),
     setting("tls-client-ca", "FILE", None, "certificates that every client's own must lead to, PEM"),
+    setting("tls-reload", "SECONDS", Some("10"), "how often changed certificates are looked for"),
+    setting(
+        "rate-limit",
+        "RATE,…",
+        Some("none"),
+        "calls that each client may make, such as 100/s+1000000/d,NAME=5000/s; a client is the name of its token, else its certificate, else its address",
+    ),
     setting("tokens", "FILE", None, "bearer tokens, one a line, each alone or as NAME:TOKEN"),
     setting("insecure", "", Some("false"), "listen beyond loopback without TLS or tokens"),
     setting("request-bytes-max", "BYTES", Some("16777216"), "largest request"),
@@ -218,33 +234,43 @@ impl Given {
         given
     }
 
-    /// What a TOML file says.
+    /// What a file says: YAML when its name ends so, otherwise TOML.
     pub fn file(path: &Path) -> Result<Given, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             ConfigError(format!("cannot read the settings in {}: {error}", path.display()))
         })?;
-        Given::toml(&text, path)
+        Given::text(&text, path)
     }
 
-    /// What a TOML text says; `path` is for messages.
-    pub fn toml(text: &str, path: &Path) -> Result<Given, ConfigError> {
-        let table: toml::Table =
-            text.parse().map_err(|error| ConfigError(format!("{} is not TOML: {error}", path.display())))?;
+    /// What a text says; `path` tells its format, and is for messages. All that is wrong with it is told at once.
+    pub fn text(text: &str, path: &Path) -> Result<Given, ConfigError> {
         let mut given = Given::default();
-        for (key, value) in table {
-            let value = match value {
-                toml::Value::String(value) => value,
-                toml::Value::Integer(value) => value.to_string(),
-                toml::Value::Float(value) => value.to_string(),
-                toml::Value::Boolean(value) => value.to_string(),
-                _ => {
-                    let problem = format!("{key} in {} is no single value; write {key} = …", path.display());
-                    return Err(ConfigError(problem));
-                }
-            };
-            given.set(&key.replace('_', "-"), value, Origin::File(path.to_path_buf()))?;
+        let mut problems = Vec::new();
+        for line in file::read(text, path).map_err(ConfigError)? {
+            let origin = Origin::File(path.to_path_buf(), line.place);
+            if let Err(ConfigError(problem)) = given.set(&line.key.replace('_', "-"), line.value, origin) {
+                problems.push(problem);
+            }
         }
-        Ok(given)
+        if problems.is_empty() { Ok(given) } else { Err(ConfigError(problems.join("\n"))) }
+    }
+
+    /// Flags, else the environment, else the file.
+    pub fn merged(flags: Given, file: Option<&Path>) -> Result<Given, ConfigError> {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let file = file.map(Given::file).transpose()?.unwrap_or_default();
+        Ok(flags.or(Given::environment(variables)).or(file))
+    }
+
+    /// Every setting with its value, as far as it has one, and where that comes from. Secrets are left out.
+    pub fn shown(&self) -> Vec<(&'static Setting, Option<String>, Origin)> {
+        let show = |setting: &'static Setting| {
+            let (value, origin) = Reading(self).given(setting.name);
+            let is_set = !value.is_empty() || setting.default.is_some();
+            (setting, is_set.then(|| without_secret(setting.name, &value)), origin)
+        };
+        SETTINGS.iter().map(show).collect()
     }
 
     fn set(&mut self, name: &str, value: String, origin: Origin) -> Result<(), ConfigError> {
@@ -268,10 +294,7 @@ impl Given {
 impl Config {
     /// Flags, else the environment, else the file, else defaults.
     pub fn load(flags: Given, file: Option<&Path>, definitions: Vec<PathBuf>) -> Result<Config, ConfigError> {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let file = file.map(Given::file).transpose()?.unwrap_or_default();
-        Config::resolve(&flags.or(Given::environment(variables)).or(file), definitions)
+        Config::resolve(&Given::merged(flags, file)?, definitions)
     }
 
     /// What is given, and defaults for the rest.
@@ -289,6 +312,8 @@ impl Config {
                 _ => Err("use embedded or memory".into()),
             })?,
             tls: read.tls()?,
+            tls_reload: read.with("tls-reload", seconds)?,
+            rate_limit: read.with("rate-limit", RateLimit::parse)?,
             tokens: read.path("tokens"),
             insecure: read.with("insecure", switch)?,
             request_bytes_max: read.with("request-bytes-max", |text| number(text, 1024, 1 << 30))? as usize,
@@ -456,12 +481,30 @@ fn nearest(name: &str) -> Option<&'static str> {
     (shared(best) * 2 >= best.name.len()).then_some(best.name)
 }
 
+/// A value as it may be shown: what follows the name of a secret, and a password in a URL, is left out.
+fn without_secret(name: &str, value: &str) -> String {
+    const SECRETS: [&str; 4] = ["-secret", "-password", "-token", "-key-id"];
+    if SECRETS.iter().any(|end| name.ends_with(end)) && !value.is_empty() {
+        return "(secret)".into();
+    }
+    let parts = value.split("://").enumerate().map(|(index, part)| {
+        let end = part.find(['/', ',', ' ']).unwrap_or(part.len());
+        match part[..end].rfind('@') {
+            Some(at) if index > 0 => format!("(secret){}", &part[at..]),
+            _ => part.to_owned(),
+        }
+    });
+    parts.collect::<Vec<_>>().join("://")
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Flag => f.write_str("flag"),
             Origin::Environment => f.write_str("environment"),
-            Origin::File(path) => write!(f, "in {}", path.display()),
+            Origin::File(path, place) => {
+                write!(f, "in {}:{}:{}", path.display(), place.line, place.column)
+            }
             Origin::Default => f.write_str("default"),
         }
     }

@@ -15,7 +15,7 @@ fn environment(pairs: &[(&str, &str)]) -> Given {
 }
 
 fn file(text: &str) -> Given {
-    Given::toml(text, Path::new("everstate.toml")).expect("a good file")
+    Given::text(text, Path::new("everstate.toml")).expect("a good file")
 }
 
 fn problem(given: &Given) -> String {
@@ -57,7 +57,7 @@ fn values_are_checked_and_the_message_says_where_from() {
     );
     assert_eq!(
         problem(&file("engine = \"postgres\"")),
-        "engine (in everstate.toml) is not usable: \"postgres\"; use embedded or memory"
+        "engine (in everstate.toml:1:1) is not usable: \"postgres\"; use embedded or memory"
     );
     for (name, value) in [
         ("listen", "example.org:80"),
@@ -78,10 +78,16 @@ fn values_are_checked_and_the_message_says_where_from() {
 #[test]
 fn unknown_settings_are_refused_with_the_nearest() {
     let path = Path::new("e.toml");
-    let error = Given::toml("tls-certs = \"x\"", path).expect_err("unknown").to_string();
-    assert_eq!(error, "there is no setting \"tls-certs\" (in e.toml); did you mean tls-cert?");
-    assert!(Given::toml("listen = [1]", path).is_err());
-    assert!(Given::toml("listen = ", path).expect_err("not TOML").to_string().contains("e.toml is not TOML"));
+    let error = Given::text("tls-certs = \"x\"", path).expect_err("unknown").to_string();
+    assert_eq!(error, "there is no setting \"tls-certs\" (in e.toml:1:1); did you mean tls-cert?");
+    let error = Given::text("listen: 127.0.0.1:1\nqueues-max: 1\ntoken: x\n", Path::new("e.yaml"));
+    assert_eq!(
+        error.expect_err("unknown").to_string(),
+        "there is no setting \"queues-max\" (in e.yaml:2:1); did you mean queue-max?\n\
+         there is no setting \"token\" (in e.yaml:3:1); did you mean tokens?"
+    );
+    assert!(Given::text("listen = [1]", path).is_err());
+    assert!(Given::text("listen = ", path).expect_err("not TOML").to_string().contains("it is not TOML"));
     assert!(Given::default().flag("nonsense", "1").is_err());
 }
 
@@ -132,4 +138,27 @@ fn the_second_port_is_as_guarded_as_the_first() {
     );
     let problem = problem(&flags(&[("statemachine-listen", "0.0.0.0:7398")]));
     assert!(problem.contains("0.0.0.0:7398") && problem.contains("--insecure"), "{problem}");
+}
+
+#[test]
+fn what_is_merged_is_shown_with_where_it_comes_from_and_without_secrets() {
+    let given = flags(&[("listen", "127.0.0.1:1")])
+        .or(environment(&[("EVERSTATE_QUEUE_MAX", "22")]))
+        .or(file("listen = \"127.0.0.1:3\"\nhttp-worker-allow = \"https://me:pass@a.example/x,https://b.example\"\n"));
+    let shown = given.shown();
+    assert_eq!(shown.len(), SETTINGS.len());
+    let of = |name: &str| {
+        let (_, value, origin) =
+            shown.iter().find(|(setting, ..)| setting.name == name).expect("it is shown");
+        format!("{} ({origin})", value.as_deref().unwrap_or("not set"))
+    };
+    assert_eq!(of("listen"), "127.0.0.1:1 (flag)");
+    assert_eq!(of("queue-max"), "22 (environment)");
+    assert_eq!(
+        of("http-worker-allow"),
+        "https://(secret)@a.example/x,https://b.example (in everstate.toml:2:1)"
+    );
+    assert_eq!(of("engine"), "embedded (default)");
+    assert_eq!(of("tokens"), "not set (default)");
+    assert_eq!(without_secret("nats-password", "hunter2"), "(secret)");
 }

@@ -2,10 +2,11 @@
 
 use crate::convert;
 use crate::failure::Failure;
+use crate::refused::{self, Sent};
 use crate::service::{FreshNames, Service};
 use everstate_api::v1::__buffa::view::{GetOutcomeRequestView, SendEventRequestView, SendEventsRequestView};
 use everstate_api::{Code, v1};
-use everstate_kernel::{Address, Event, EventId};
+use everstate_kernel::{Address, Event, EventId, Outcome};
 use everstate_runtime::Decision;
 use std::time::Duration;
 
@@ -27,9 +28,13 @@ pub(crate) async fn send(
         None => Duration::ZERO,
     };
     let id = event.id.clone();
+    let sent = Sent { to: to.clone(), id: id.clone(), name: event.name.clone() };
     let mut decision = service.node.send(to, event).await?;
     if let (Decision::Kept { duplicate }, false) = (&decision, wait.is_zero()) {
         decision = decided_within(service, &id, wait, *duplicate).await?;
+    }
+    if let Decision::Decided { outcome, duplicate: false } = &decision {
+        refused::log(service, vec![(sent, outcome.clone())]);
     }
     Ok(v1::SendEventResponse {
         event_id: id.to_string(),
@@ -82,13 +87,24 @@ pub(crate) async fn send_many(
         results.push(result);
     }
     if !good.is_empty() {
+        let sent = good.iter().map(|(to, event)| (to.clone(), event.id.clone(), event.name.clone()));
+        let sent: Vec<_> = sent.map(|(to, id, name)| Sent { to, id, name }).collect();
         let answers = service.node.send_many(good).await?;
-        for (place, answer) in places.into_iter().zip(answers) {
+        let mut refused = Vec::new();
+        for ((place, sent), answer) in places.into_iter().zip(sent).zip(answers) {
             match answer {
-                Ok(decision) => results[place].outcome = Some(decided(&decision)).into(),
+                Ok(decision) => {
+                    results[place].outcome = Some(decided(&decision)).into();
+                    if let Decision::Decided { outcome, duplicate: false } = decision
+                        && !matches!(outcome, Outcome::Ok { .. })
+                    {
+                        refused.push((sent, outcome));
+                    }
+                }
                 Err(error) => results[place].error = Some(Failure::from(error).into_message()).into(),
             }
         }
+        refused::log(service, refused);
     }
     Ok(v1::SendEventsResponse { results, ..Default::default() })
 }

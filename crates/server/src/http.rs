@@ -1,13 +1,16 @@
 //! What is where on a port: the services for every protocol, health, reflection, metrics.
 //!
-//! It refuses to know connections. Its one invariant: without a known token only health is told.
+//! It refuses to know connections. Its one invariant: without a known token only health is told, and nobody gets more
+//! answers than their rate.
 
 use crate::auth::Tokens;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::metrics;
+use crate::rates::{Peer, Rates};
 use crate::service::Service;
 use crate::statemachine::Statemachine;
+use crate::tls::Certificates;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -35,10 +38,20 @@ pub(crate) enum Offer {
     Statemachine(Arc<Service>, Arc<Statemachine>),
 }
 
+/// Who comes in, and how often.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pub(crate) tokens: Tokens,
+    /// None where nobody is limited.
+    pub(crate) rates: Option<Rates>,
+    /// None without TLS.
+    pub(crate) certificates: Option<Arc<Certificates>>,
+}
+
 /// Everything on a port. The checker is for telling, at the end, that this server is going.
 pub(crate) fn app(
     offer: Offer,
-    tokens: Arc<Tokens>,
+    gate: Arc<Gate>,
     config: &Config,
 ) -> Result<(Router, Arc<StaticChecker>), String> {
     let reflector = Reflector::from_descriptor_set_bytes(DESCRIPTORS)
@@ -68,42 +81,58 @@ pub(crate) fn app(
     let open = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .with_state(node.clone());
+        .with_state((node.clone(), gate.clone()));
     let guarded = Router::new()
         .route("/metrics", get(show_metrics))
-        .with_state(node)
+        .with_state((node, gate.clone()))
         .fallback_service(rpc)
-        .layer(middleware::from_fn_with_state(tokens, admit));
+        .layer(middleware::from_fn_with_state(gate, admit));
     let app = open.merge(guarded).layer(CatchPanicLayer::custom(caught));
     Ok((app, health))
 }
 
-/// Takes events in?
-async fn ready(State(node): State<Handle>) -> Response {
-    match node.failure() {
-        None => "ready\n".into_response(),
-        Some(failure) => (StatusCode::SERVICE_UNAVAILABLE, format!("{failure}\n")).into_response(),
+/// Takes events in? And what is in the way of something else.
+async fn ready(State((node, gate)): State<(Handle, Arc<Gate>)>) -> Response {
+    if let Some(failure) = node.failure() {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("{failure}\n")).into_response();
     }
-}
-
-async fn show_metrics(State(node): State<Handle>) -> Response {
-    ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], metrics::text(&node)).into_response()
-}
-
-/// Lets in whoever brings a known token, and health checks, which cannot bring one.
-async fn admit(State(tokens): State<Arc<Tokens>>, request: Request, next: Next) -> Response {
-    if !request.uri().path().starts_with("/grpc.health.v1.Health/") {
-        match tokens.check(request.headers()) {
-            Ok(Some(name)) => tracing::debug!(caller = name, path = request.uri().path(), "a call"),
-            Ok(None) => {}
-            Err(failure) => {
-                tracing::debug!(path = request.uri().path(), "a call without a known token");
-                let error = ConnectError::from(failure);
-                return error.into_http_response(request.headers()).map(Body::new);
-            }
+    // Whoever asks need not be known, so the paths of the files are left to the log.
+    match gate.certificates.as_ref().is_none_or(|certificates| certificates.are_current()) {
+        true => "ready\n".into_response(),
+        false => {
+            "ready\nthe changed certificates cannot be used, and those from before go on; the log says why\n"
+                .into_response()
         }
     }
+}
+
+async fn show_metrics(State((node, gate)): State<(Handle, Arc<Gate>)>) -> Response {
+    ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], metrics::text(&node, &gate)).into_response()
+}
+
+/// Lets in whoever brings a known token and has not used up their rate, and health checks, which cannot bring one.
+async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    if !request.uri().path().starts_with("/grpc.health.v1.Health/")
+        && let Err(failure) = gate.admit(&request)
+    {
+        tracing::debug!(path = request.uri().path(), problem = failure.message, "a call was not let in");
+        let error = ConnectError::from(failure);
+        return error.into_http_response(request.headers()).map(Body::new);
+    }
     next.run(request).await
+}
+
+impl Gate {
+    fn admit(&self, request: &Request) -> Result<(), Failure> {
+        let token = self.tokens.check(request.headers())?;
+        if let Some(name) = token {
+            tracing::debug!(caller = name, path = request.uri().path(), "a call");
+        }
+        match (&self.rates, request.extensions().get::<Peer>()) {
+            (Some(rates), Some(peer)) => rates.check(&peer.client(token)),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A handler panicked. Its turn, if there was one, is whole or not there; the client may ask again.

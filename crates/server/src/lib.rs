@@ -26,6 +26,8 @@ pub mod log;
 mod metrics;
 mod operations;
 mod queries;
+mod rates;
+mod refused;
 mod serve;
 mod service;
 mod sessions;
@@ -33,9 +35,15 @@ mod statemachine;
 mod tasks;
 mod tls;
 
-pub use config::{Config, ConfigError, Engine, Given, LogFormat, SETTINGS, Setting};
+pub use config::{Config, ConfigError, Engine, Given, LogFormat, Origin, Place, SETTINGS, Setting};
 pub use http_worker::Allowed;
+pub use rates::RateLimit;
 pub use serve::{Put, ServeError, Server, serve};
+pub use statemachine::migration::{
+    MIGRATION_REASONS, Migration, MigrationError, MigrationProblem, MigrationReport, RedisKey, RedisOutcome,
+    RedisValue, Tally,
+};
+pub use tls::Reload;
 
 /// `docs/errors.md`: the codes of calls and outcomes, and those of findings in definitions.
 pub fn errors_page() -> String {

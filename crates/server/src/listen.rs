@@ -7,6 +7,8 @@
 
 use crate::config::Config;
 use crate::drained::Drained;
+use crate::rates::Peer;
+use crate::tls::Certificates;
 use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
@@ -15,7 +17,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -31,7 +33,7 @@ use tower::ServiceExt;
 #[derive(Clone)]
 struct Door {
     app: Router,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Certificates>>,
     header_timeout: Duration,
     http: Builder<TokioExecutor>,
 }
@@ -68,16 +70,11 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
 pub(crate) async fn serve(
     listener: TcpListener,
     app: Router,
-    tls: Option<rustls::ServerConfig>,
+    tls: Option<Arc<Certificates>>,
     config: &Config,
     stop: impl Future<Output = ()>,
 ) {
-    let door = Door {
-        app,
-        tls: tls.map(|tls| TlsAcceptor::from(Arc::new(tls))),
-        header_timeout: config.header_timeout,
-        http: http(config),
-    };
+    let door = Door { app, tls, header_timeout: config.header_timeout, http: http(config) };
     let open = Arc::new(Semaphore::new(config.connections_max));
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
@@ -87,10 +84,10 @@ pub(crate) async fn serve(
             () = &mut stop => break,
             permit = open.clone().acquire_owned() => permit,
         };
-        let stream = tokio::select! {
+        let (stream, address) = tokio::select! {
             () = &mut stop => break,
             taken = listener.accept() => match taken {
-                Ok((stream, _)) => stream,
+                Ok((stream, peer)) => (stream, peer.ip()),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken in");
                     tokio::time::sleep(REST).await;
@@ -101,7 +98,7 @@ pub(crate) async fn serve(
         let (door, watcher) = (door.clone(), graceful.watcher());
         tokio::spawn(async move {
             let _permit = permit;
-            door.open(stream, watcher).await;
+            door.open(stream, address, watcher).await;
         });
     }
     drop(listener);
@@ -124,28 +121,32 @@ fn http(config: &Config) -> Builder<TokioExecutor> {
 }
 
 impl Door {
-    async fn open(self, stream: TcpStream, watcher: hyper_util::server::graceful::Watcher) {
+    async fn open(self, stream: TcpStream, address: IpAddr, watcher: hyper_util::server::graceful::Watcher) {
         // Answers are small and go out at once.
         let _ = stream.set_nodelay(true);
-        match &self.tls {
-            None => self.talk(stream, watcher).await,
-            Some(acceptor) => {
-                match tokio::time::timeout(self.header_timeout, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => self.talk(stream, watcher).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "TLS was not agreed on"),
-                    Err(_) => tracing::debug!("TLS was not agreed on in time"),
-                }
+        let mut peer = Peer { address, certificate: None };
+        let Some(certificates) = &self.tls else { return self.talk(stream, peer, watcher).await };
+        let acceptor = TlsAcceptor::from(certificates.current());
+        match tokio::time::timeout(self.header_timeout, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let chain = stream.get_ref().1.peer_certificates();
+                peer.certificate = chain.and_then(|chain| chain.first()).map(|leaf| digest(leaf));
+                self.talk(stream, peer, watcher).await;
             }
+            Ok(Err(error)) => tracing::debug!(%error, "TLS was not agreed on"),
+            Err(_) => tracing::debug!("TLS was not agreed on in time"),
         }
     }
 
     async fn talk(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: Peer,
         watcher: hyper_util::server::graceful::Watcher,
     ) {
         let app = self.app.clone();
-        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(peer.clone());
             app.clone().oneshot(request.map(|body| Body::new(Drained::new(body))))
         });
         let stream = Prompt::new(stream, self.header_timeout);
@@ -154,6 +155,12 @@ impl Door {
             tracing::debug!(%error, "a connection ended");
         }
     }
+}
+
+/// The beginning of the digest of a certificate: enough to tell clients apart.
+fn digest(certificate: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, certificate);
+    digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A stream that must bring its first bytes in time: enough of them to tell HTTP/1.1 from HTTP/2, which is before

@@ -2,6 +2,7 @@
 //!
 //! It refuses to count: numbers are the runtime's. Its one invariant: a name once released keeps its meaning.
 
+use crate::http::Gate;
 use everstate_kernel::TaskStanding;
 use everstate_runtime::{Handle, Histogram};
 use std::fmt::Write as _;
@@ -14,7 +15,7 @@ pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 const MICROSECONDS: f64 = 1e-6;
 
 /// All metrics.
-pub(crate) fn text(node: &Handle) -> String {
+pub(crate) fn text(node: &Handle, gate: &Gate) -> String {
     let metrics = node.metrics();
     let mut page = Page(String::with_capacity(16 * 1024));
     page.about("everstate_turns_total", "counter", "Turns by outcome.");
@@ -60,7 +61,30 @@ pub(crate) fn text(node: &Handle) -> String {
         "1 while events are taken in, 0 once the store has failed.",
         node.failure().is_none().into(),
     );
+    gated(gate, &mut page);
     page.0
+}
+
+/// What is counted before a call reaches a handler.
+fn gated(gate: &Gate, page: &mut Page) {
+    if let Some(rates) = &gate.rates {
+        page.counter(
+            "everstate_rate_limited_total",
+            "Calls refused because their client had used up its rate.",
+            &rates.refused,
+        );
+    }
+    if let Some(certificates) = &gate.certificates {
+        page.about("everstate_tls_reloads_total", "counter", "Changed certificates by what became of them.");
+        for (outcome, count) in [("taken", &certificates.reloads), ("refused", &certificates.failures)] {
+            page.line("everstate_tls_reloads_total", &format!("{{outcome=\"{outcome}\"}}"), read(count));
+        }
+        page.gauge(
+            "everstate_tls_current",
+            "1 while the certificates are those of the files, 0 while the files cannot be used.",
+            certificates.are_current().into(),
+        );
+    }
 }
 
 /// Queues that are told one by one; those of a machine that makes up names would fill the page.

@@ -6,16 +6,19 @@ use crate::auth::Tokens;
 use crate::catalogue::Catalogue;
 use crate::config::{Config, Engine};
 use crate::export::{self, Exported};
-use crate::http::Offer;
+use crate::http::{Gate, Offer};
+use crate::rates::Rates;
 use crate::service::{self, Service};
 use crate::sessions::Sessions;
 use crate::statemachine::Statemachine;
-use crate::{definitions, http, http_worker, listen, tls};
+use crate::tls::{Certificates, Reload};
+use crate::{definitions, http, http_worker, listen};
 use connectrpc_health::StaticChecker;
 use everstate_kernel::Definition;
 use everstate_runtime::{Options, Runtime, StartError};
 use everstate_store::{Store, StoreError};
 use futures::future::BoxFuture;
+use governor::clock::DefaultClock;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +32,7 @@ use tokio::task::{JoinHandle, JoinSet};
 pub struct Server {
     address: SocketAddr,
     statemachine_address: Option<SocketAddr>,
-    secure: bool,
+    certificates: Option<Arc<Certificates>>,
     put: Vec<Put>,
     stopping: watch::Sender<bool>,
     /// Those of each port.
@@ -152,7 +155,8 @@ impl Server {
     }
 
     async fn begin(config: Config, natives: Vec<Arc<Definition>>) -> Result<Server, ServeError> {
-        let tls = config.tls.as_ref().map(tls::server_config).transpose().map_err(ServeError::Credentials)?;
+        let certificates = config.tls.as_ref().map(Certificates::load).transpose();
+        let certificates = certificates.map_err(ServeError::Credentials)?.map(Arc::new);
         let tokens =
             config.tokens.as_deref().map(Tokens::load).transpose().map_err(ServeError::Credentials)?;
         let (listener, address) = bind(config.listen).await?;
@@ -188,8 +192,16 @@ impl Server {
             .map_err(|failure| ServeError::Internal(failure.message))??;
         tokio::spawn(sessions.watch());
         let put = put_all(&service, &config.definitions).await?;
-        let tokens = Arc::new(tokens.unwrap_or_default());
-        let secure = tls.is_some();
+        let limit = &config.rate_limit;
+        let gate = Arc::new(Gate {
+            tokens: tokens.unwrap_or_default(),
+            rates: (!limit.is_none()).then(|| Rates::new(limit, DefaultClock::default())),
+            certificates: certificates.clone(),
+        });
+        if let Some(certificates) = &certificates {
+            tokio::spawn(look_again(certificates.clone(), config.tls_reload, stopped.clone()));
+        }
+        let secure = certificates.is_some();
         let requests = match config.http_worker_allow.is_empty() {
             true => JoinSet::new(),
             false => http_worker::start(&service.node, config.http_worker_allow.clone(), &stopped)
@@ -201,16 +213,16 @@ impl Server {
         let statemachine_address = statemachine_listener.as_ref().map(|(_, address)| *address);
         if let Some((listener, address)) = statemachine_listener {
             let offer = Offer::Statemachine(service.clone(), statemachine.clone());
-            doors.push(Door::open(listener, offer, &tokens, &tls, &config, &stopped)?);
+            doors.push(Door::open(listener, offer, &gate, &config, &stopped)?);
             tracing::info!(%address, secure, "listening for clients of go-statemachine");
         }
         let offer = Offer::Everything(service, statemachine);
-        doors.push(Door::open(listener, offer, &tokens, &tls, &config, &stopped)?);
+        doors.push(Door::open(listener, offer, &gate, &config, &stopped)?);
         tracing::info!(%address, secure, "listening");
         Ok(Server {
             address,
             statemachine_address,
-            secure,
+            certificates,
             put,
             stopping,
             doors,
@@ -232,7 +244,12 @@ impl Server {
 
     /// Where it is reached.
     pub fn url(&self) -> String {
-        format!("{}://{}", if self.secure { "https" } else { "http" }, self.address)
+        format!("{}://{}", if self.certificates.is_some() { "https" } else { "http" }, self.address)
+    }
+
+    /// Looks at the files of the certificates now, instead of when it is time for it.
+    pub fn reload_certificates(&self) -> Reload {
+        self.certificates.as_ref().map_or(Reload::Unchanged, |certificates| certificates.reload())
     }
 
     /// The definitions that were put at the start.
@@ -270,6 +287,20 @@ impl Server {
     }
 }
 
+/// Looks for changed certificates until the server is told to stop.
+async fn look_again(certificates: Arc<Certificates>, every: Duration, stopped: watch::Receiver<bool>) {
+    let mut stopped = std::pin::pin!(service::stopped(stopped));
+    loop {
+        tokio::select! {
+            () = &mut stopped => return,
+            () = tokio::time::sleep(every) => {}
+        }
+        let certificates = certificates.clone();
+        // A look that panicked has told so already.
+        let _ = service::blocking(move || certificates.reload()).await;
+    }
+}
+
 /// A listener and where it is.
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
     let listener = listen::bind(address).await.map_err(ServeError::Listen)?;
@@ -282,15 +313,14 @@ impl Door {
     fn open(
         listener: TcpListener,
         offer: Offer,
-        tokens: &Arc<Tokens>,
-        tls: &Option<rustls::ServerConfig>,
+        gate: &Arc<Gate>,
         config: &Config,
         stopped: &watch::Receiver<bool>,
     ) -> Result<Door, ServeError> {
-        let (app, health) = http::app(offer, tokens.clone(), config).map_err(ServeError::Internal)?;
-        let (config, tls, stopped) = (config.clone(), tls.clone(), stopped.clone());
+        let (app, health) = http::app(offer, gate.clone(), config).map_err(ServeError::Internal)?;
+        let (config, certificates, stopped) = (config.clone(), gate.certificates.clone(), stopped.clone());
         let connections = tokio::spawn(async move {
-            listen::serve(listener, app, tls, &config, service::stopped(stopped)).await
+            listen::serve(listener, app, certificates, &config, service::stopped(stopped)).await
         });
         Ok(Door { connections, health: StaticCheckerDebug(health) })
     }

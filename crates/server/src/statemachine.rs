@@ -9,6 +9,7 @@
 mod configurations;
 mod events;
 mod machines;
+pub(crate) mod migration;
 mod names;
 mod nobody;
 mod text;

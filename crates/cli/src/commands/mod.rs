@@ -22,6 +22,7 @@ pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod migrate;
+pub(crate) mod migrate_from_redis;
 pub(crate) mod outcome;
 pub(crate) mod pause;
 pub(crate) mod present;
@@ -69,6 +70,7 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         Command::Explore(command) => command.run(output),
         Command::Replay(command) => command.run(output),
         Command::Import(command) => command.run(output),
+        Command::MigrateFromRedis(command) => command.run(output),
         Command::Completions(command) => command.run(output),
         Command::Help(command) => command.run(output),
         Command::Reference(command) => command.run(output),

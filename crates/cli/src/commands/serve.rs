@@ -6,8 +6,8 @@ use crate::arguments::Shared;
 use crate::failure::{Exit, Failure, plain};
 use crate::output::Output;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use everstate_kernel::{Address, Event, EventId, Handled, Json, Sender, Time, Turn};
-use everstate_server::{Config, Given, Put, SETTINGS, ServeError, Server, Setting};
+use everstate_kernel::{Address, Definition, Event, EventId, Handled, Json, Next, Sender, Time, Turn};
+use everstate_server::{Config, ConfigError, Given, Put, SETTINGS, ServeError, Server, Setting};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -25,9 +25,12 @@ pub(crate) struct Serve {
     /// Definitions to put: files, or folders of them (*.yaml, *.yml, *.json, *.scxml)
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Settings in a TOML file
+    /// Settings in a file: YAML when it ends in .yaml, otherwise TOML
     #[arg(long, value_name = "FILE", env = "EVERSTATE_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
+    /// Print every setting with where it comes from, without secrets, and do nothing else. The text is a file for --config
+    #[arg(long)]
+    print_config: bool,
     #[command(flatten)]
     settings: Settings,
 }
@@ -80,8 +83,13 @@ impl Serve {
         for (name, value) in self.settings.0 {
             given.flag(name, value).map_err(|error| Failure::usage(error.to_string()))?;
         }
-        let config = Config::load(given, self.config.as_deref(), self.paths)
-            .map_err(|error| Failure::usage(error.to_string()))?;
+        let wrong = |error: ConfigError| Failure::usage(error.to_string());
+        let given = Given::merged(given, self.config.as_deref()).map_err(wrong)?;
+        let config = Config::resolve(&given, self.paths).map_err(wrong)?;
+        if self.print_config {
+            print(&given, output)?;
+            return Ok(Exit::Fine);
+        }
         everstate_server::log::start(&config);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -96,6 +104,32 @@ impl Serve {
         told?;
         Ok(Exit::Fine)
     }
+}
+
+/// The settings as they are merged; what is not set is a comment.
+fn print(given: &Given, output: &mut Output) -> Result<(), Failure> {
+    let shown = given.shown();
+    if output.json() {
+        let document: serde_json::Map<_, _> = shown
+            .into_iter()
+            .map(|(setting, value, origin)| {
+                (setting.name.to_owned(), json!({ "value": value, "from": origin.to_string() }))
+            })
+            .collect();
+        return output.document(&document.into());
+    }
+    let line = |setting: &Setting, value: &Option<String>| match value {
+        // JSON's texts are YAML's.
+        Some(value) => format!("{}: {}", setting.name, json!(value)),
+        None => format!("# {}:", setting.name),
+    };
+    let width =
+        shown.iter().map(|(setting, value, _)| line(setting, value).chars().count()).max().unwrap_or(0);
+    for (setting, value, origin) in &shown {
+        let origin = if value.is_none() { "not set".to_owned() } else { origin.to_string() };
+        output.data(&format!("{:width$}  # {origin}\n", line(setting, value)))?;
+    }
+    Ok(())
 }
 
 fn failure(error: ServeError) -> Failure {
@@ -135,7 +169,7 @@ fn tell(server: &Server, data: &Path, shared: &Shared, output: &mut Output) -> R
         Some((kind, event)) => {
             [format!("start {kind} 1"), format!("send {kind}/1 {event}"), format!("why {kind}/1")]
         }
-        None => match server.put().first().and_then(|put| put.definition.split(':').next()) {
+        None => match server.put().iter().find_map(startable) {
             Some(kind) => [format!("start {kind} 1"), format!("why {kind}/1"), format!("follow {kind}")],
             None => ["check FILE".into(), "put FILE".into(), "definitions".into()],
         },
@@ -168,22 +202,38 @@ struct Step {
     worth: u8,
 }
 
-/// Tries the events that a new instance says it takes; a turn is a pure function, so trying does nothing.
-fn first_step(file: &str, source: &str) -> Option<Step> {
-    let definition = everstate_chart::machine(file, source).0?.to_definition();
-    let kind = definition.id.name.to_string();
-    let address = Address::new(&kind, "1").ok()?;
-    let turn = || Turn {
+/// The kind of a definition whose instances start without data; others would refuse the commands suggested.
+fn startable(put: &Put) -> Option<String> {
+    let source = std::fs::read_to_string(&put.file).ok()?;
+    let definition = everstate_chart::machine(&put.file.display().to_string(), &source).0?.to_definition();
+    begun(&definition).map(|_| definition.id.name.to_string())
+}
+
+/// What a new instance without data is like, when there can be one.
+fn begun(definition: &Definition) -> Option<Next> {
+    let address = Address::new(&definition.id.name, "1").ok()?;
+    definition.behaviour.start(&Json::default(), &mut turn(definition, &address)).ok()
+}
+
+fn turn<'a>(definition: &'a Definition, address: &'a Address) -> Turn<'a> {
+    Turn {
         now: Time(0),
         seed: 0,
-        instance: &address,
+        instance: address,
         version: &definition.id.version,
         incarnation: 1,
         parent: None,
         children: &[],
         effects: Vec::new(),
-    };
-    let begun = definition.behaviour.start(&Json::default(), &mut turn()).ok()?;
+    }
+}
+
+/// Tries the events that a new instance says it takes; a turn is a pure function, so trying does nothing.
+fn first_step(file: &str, source: &str) -> Option<Step> {
+    let definition = everstate_chart::machine(file, source).0?.to_definition();
+    let kind = definition.id.name.to_string();
+    let address = Address::new(&kind, "1").ok()?;
+    let begun = begun(&definition)?;
     let accepts = definition.behaviour.waiting(&begun.state, &address, Time(0)).accepts;
     let steps = accepts.iter().filter(|name| !name.contains('*')).filter_map(|name| {
         let event = Event {
@@ -193,7 +243,9 @@ fn first_step(file: &str, source: &str) -> Option<Step> {
             sender: Sender::Client,
             time: Time(0),
         };
-        let Ok(Handled::Took(next)) = definition.behaviour.handle(&begun.state, &event, &mut turn()) else {
+        let Ok(Handled::Took(next)) =
+            definition.behaviour.handle(&begun.state, &event, &mut turn(&definition, &address))
+        else {
             return None;
         };
         let worth = match (next.done, next.labels == begun.labels) {

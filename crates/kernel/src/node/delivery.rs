@@ -403,7 +403,7 @@ pub(super) fn new_instance(address: &Address, definition: Arc<Definition>) -> Li
 
 /// Tells one request from another under the same id: what is asked for, of whom, the event's name or the version,
 /// and the data, each with its length.
-pub(super) fn fingerprint(what: &str, to: &Address, name: &str, data: &Json) -> u64 {
+pub(crate) fn fingerprint(what: &str, to: &Address, name: &str, data: &Json) -> u64 {
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();
     for part in [what, to.as_str(), name, data.as_str()] {
         hasher.update(&(part.len() as u64).to_le_bytes());

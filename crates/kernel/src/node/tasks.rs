@@ -7,7 +7,8 @@
 
 use super::Node;
 use super::awaited::Keys;
-use super::delivery::{fingerprint, nobody};
+use super::delivery::nobody;
+use super::fingerprint;
 use super::turn::{Attempt, Delivery};
 use crate::address::Address;
 use crate::behaviour::shortened;

@@ -14,7 +14,7 @@
 
 use super::Node;
 use super::awaited::{Keys, retry_key};
-use super::delivery::fingerprint;
+use super::fingerprint;
 use super::numbers::{FAILURE_OFFSET, FAULTED_INDEX, LETTER_INDEX, REFUSAL_INDEX, REPLY_INDEX, is_of_effect};
 use super::plan::{Change, plan};
 use super::residents::Live;

@@ -59,7 +59,7 @@ pub(super) async fn put(
     Ok(PutResponse { id, entity_response, ..Default::default() })
 }
 
-fn owned(request: &ConfigurationView<'_>) -> Configuration {
+pub(super) fn owned(request: &ConfigurationView<'_>) -> Configuration {
     let transition = |one: &v1beta::__buffa::view::TransitionView<'_>| Transition {
         from: one.from.into(),
         to: one.to.into(),

@@ -19,6 +19,7 @@ use super::text::{Known, joined};
 use super::{Statemachine, invalid, names, precondition, shown};
 use crate::convert::{self, Names};
 use crate::failure::Failure;
+use crate::refused::{self, Sent};
 use crate::service::FreshNames;
 use connectrpc::{ConnectError, ErrorDetail};
 use everstate_api::v1beta::__buffa::view::EventRequestView;
@@ -26,9 +27,7 @@ use everstate_api::v1beta::event_outcome::StatusCode;
 use everstate_api::v1beta::{EventOutcome, EventResponse};
 use everstate_api::{Code, v1beta};
 use everstate_kernel::limits::EVENT_NAME_BYTES_MAX;
-use everstate_kernel::{
-    Address, Cause, Event, EventId, Json, Outcome, OutcomeRecord, Refusal, Rejection, Sender,
-};
+use everstate_kernel::{Address, Cause, Event, EventId, Outcome, OutcomeRecord, Refusal, Rejection, Sender};
 use everstate_runtime::{CallError, Decision};
 use everstate_store::{Reader, StoreError};
 use std::sync::Arc;
@@ -91,12 +90,7 @@ fn event(
         Some(time) => convert::time_in(time, "event.timestamp")?,
         None => service.service.now(),
     };
-    let data = if originator.is_empty() && details.is_empty() {
-        Json::NULL
-    } else {
-        let said = Said { originator: originator.into(), details: details.into() };
-        Json::parse(&serde_json::to_string(&said).map_err(|_| Failure::internal())?)?
-    };
+    let data = Said::data(originator, details)?;
     Ok(Event { id, name: Arc::from(name), data, sender: Sender::Client, time })
 }
 
@@ -115,8 +109,9 @@ fn note(service: &Statemachine, to: &Address, id: &EventId, name: &str, outcome:
     if matches!(outcome, Outcome::Ok { .. }) {
         return;
     }
+    let sent = Sent { to: to.clone(), id: id.clone(), name: Arc::from(name) };
+    refused::log(&service.service, vec![(sent, outcome.clone())]);
     let (code, details) = told(service, to, id, Some(name), outcome, None);
-    tracing::info!(fsm = %to, event_id = %id, event = name, code = ?code, details, "an event was not applied");
     if matches!(code, StatusCode::FsmNotFound | StatusCode::ConfigurationNotFound) {
         service.nobody.keep(id.clone(), Stray { to: to.clone(), code, details });
     }
@@ -243,6 +238,10 @@ fn told(
         }
         Outcome::Rejected { reason: Rejection::UnknownKind, .. } => {
             (StatusCode::ConfigurationNotFound, format!("{event_said}: there is no configuration {config}"))
+        }
+        // Only what was imported has words of its own here.
+        Outcome::Rejected { reason: Rejection::NotAccepted, detail, .. } if !detail.is_empty() => {
+            (StatusCode::EventNotAllowed, format!("{event_said} was not allowed: {detail}"))
         }
         Outcome::Rejected { reason: Rejection::NotAccepted | Rejection::Final, state, accepts, .. } => {
             let allowed: Vec<_> = accepts.iter().map(|name| names::plain(name)).collect();

@@ -26,27 +26,38 @@ const LIST_MAX: usize = 1_000_000;
 
 /// What an instance of a configuration is started with.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Begin {
+pub(super) struct Begin {
     /// The state that it begins in; empty for the starting state.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    begin: String,
+    pub(super) begin: String,
     /// What had happened to it before it was put here, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    history: Vec<Past>,
+    pub(super) history: Vec<Past>,
+}
+
+impl Begin {
+    /// As the data of a start.
+    pub(super) fn data(&self) -> Result<Json, Failure> {
+        if self.begin.is_empty() && self.history.is_empty() {
+            return Ok(Json::NULL);
+        }
+        let text = serde_json::to_string(self).map_err(|_| Failure::internal())?;
+        Json::parse(&text).map_err(Failure::from)
+    }
 }
 
 /// An event of the time before.
 #[derive(Debug, Serialize, Deserialize)]
-struct Past {
-    id: String,
-    time: i64,
-    from: String,
-    to: String,
-    event: String,
+pub(super) struct Past {
+    pub(super) id: String,
+    pub(super) time: i64,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) event: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    originator: String,
+    pub(super) originator: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    details: String,
+    pub(super) details: String,
 }
 
 /// What comes with an event.
@@ -57,6 +68,18 @@ pub(super) struct Said {
     pub(super) originator: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) details: String,
+}
+
+impl Said {
+    /// As the data of an event.
+    pub(super) fn data(originator: &str, details: &str) -> Result<Json, Failure> {
+        if originator.is_empty() && details.is_empty() {
+            return Ok(Json::NULL);
+        }
+        let said = Said { originator: originator.into(), details: details.into() };
+        let text = serde_json::to_string(&said).map_err(|_| Failure::internal())?;
+        Json::parse(&text).map_err(Failure::from)
+    }
 }
 
 pub(super) async fn put(
@@ -92,12 +115,7 @@ pub(super) async fn put(
     }
     let now = service.service.now();
     begin.history = fsm.history.iter().map(|event| past(event, now)).collect::<Result<_, _>>()?;
-    let data = if begin.begin.is_empty() && begin.history.is_empty() {
-        Json::NULL
-    } else {
-        let text = serde_json::to_string(&begin).map_err(|_| Failure::internal())?;
-        Json::parse(&text).map_err(Failure::from)?
-    };
+    let data = begin.data()?;
     let request_id = convert::event_id("", "id", &FreshNames)?;
     let version = Some(record.id.version.clone());
     service.service.node.start(address.clone(), version, request_id, data).await.map_err(Failure::from)?;
@@ -107,7 +125,7 @@ pub(super) async fn put(
     Ok(PutResponse { id, entity_response: Some(EntityResponse::Fsm(Box::new(fsm))), ..Default::default() })
 }
 
-fn past(event: &EventView<'_>, now: Time) -> Result<Past, Failure> {
+pub(super) fn past(event: &EventView<'_>, now: Time) -> Result<Past, Failure> {
     let time = match event.timestamp.as_option() {
         Some(time) => convert::time_in(time, "fsm.history.timestamp")?,
         None => now,

@@ -114,7 +114,7 @@ pub(super) fn written(configuration: &Configuration) -> String {
 
 /// Events and where they lead, by state. Of several for one event the first counts; the others are in `meta` alone,
 /// since they can never fire.
-fn ways(configuration: &Configuration) -> HashMap<&str, Vec<(&str, &str)>> {
+pub(super) fn ways(configuration: &Configuration) -> HashMap<&str, Vec<(&str, &str)>> {
     let mut seen = HashSet::new();
     let mut ways: HashMap<&str, Vec<(&str, &str)>> = HashMap::new();
     for one in &configuration.transitions {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod following;
+mod gate;
 mod hosting;
 mod methods;
 mod serving;
