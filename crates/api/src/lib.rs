@@ -24,5 +24,6 @@ pub mod v1beta {
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 mod code;
+pub mod names;
 
 pub use code::{Code, Entry, errors_page};

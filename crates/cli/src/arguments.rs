@@ -177,6 +177,7 @@ pub(crate) enum Command {
     Routes(commands::routes::Routes),
     Tasks(commands::tasks::Tasks),
     DeadLetters(commands::dead_letters::DeadLetters),
+    Connect(commands::connect::Connect),
     Load(commands::load::Load),
     Export(commands::export::Export),
     Import(commands::import::Import),

@@ -10,13 +10,15 @@ mod configurations;
 mod events;
 mod machines;
 pub(crate) mod migration;
-mod names;
 mod nobody;
 mod text;
 
+#[cfg(test)]
+mod names_tests;
+
 use crate::service::Service;
 use connectrpc::{ConnectError, RequestContext, Response, ServiceRequest, ServiceResult, ServiceStream};
-use everstate_api::v1beta;
+use everstate_api::{names, v1beta};
 use everstate_kernel::DefinitionId;
 use nobody::Nobody;
 use std::collections::HashMap;

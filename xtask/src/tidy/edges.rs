@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("everstate-runtime", &["everstate-kernel", "everstate-chart", "everstate-store"]),
     ("everstate-api", &[]),
     ("everstate-client", &["everstate-api"]),
+    ("everstate-connect", &["everstate-api", "everstate-client", "everstate-chart"]),
     (
         "everstate-server",
         &["everstate-api", "everstate-runtime", "everstate-store", "everstate-chart", "everstate-kernel"],
@@ -21,6 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "everstate-cli",
         &[
             "everstate-client",
+            "everstate-connect",
             "everstate-api",
             "everstate-chart",
             "everstate-kernel",

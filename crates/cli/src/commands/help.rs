@@ -36,6 +36,7 @@ In a second terminal, with a definition named orders:
 
 Many at once, and housekeeping:
   everstate load log.jsonl.gz --kind incidents   events from a file; run it again to go on
+  everstate connect FILE                events from queues, notifications to queues and webhooks
   everstate dead-letters list           events that nobody could take
   everstate export --out all.jsonl.gz   everything; a backup while the server runs
   everstate migrate-from-redis URL      what go-statemachine keeps

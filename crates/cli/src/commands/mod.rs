@@ -3,6 +3,7 @@
 pub(crate) mod r#await;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod connect;
 pub(crate) mod convert;
 pub(crate) mod coverage;
 pub(crate) mod dead_letters;
@@ -102,6 +103,7 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         Command::Routes(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Tasks(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::DeadLetters(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Connect(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Load(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Export(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Status(command) => runtime()?.block_on(command.run(&shared, output)),

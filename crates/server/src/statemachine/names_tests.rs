@@ -1,8 +1,9 @@
 //! Any text becomes a name, and comes back.
 
-use super::*;
-use everstate_kernel::{Address, DefinitionId};
+use everstate_api::names::*;
+use everstate_kernel::{Address, DefinitionId, EventId};
 use proptest::prelude::*;
+use std::borrow::Cow;
 
 #[test]
 fn usual_names_stay_as_they_are() {

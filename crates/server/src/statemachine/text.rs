@@ -3,7 +3,7 @@
 //! It refuses to put or to look up anything. Its one invariant: a configuration that was written here is read back
 //! equal to what it was, and what is told of any other text follows from its chart alone.
 
-use super::names;
+use everstate_api::names;
 use everstate_api::v1beta::{Configuration, Transition};
 use everstate_chart::{StateKind, TransitionSummary};
 use everstate_kernel::DefinitionRecord;

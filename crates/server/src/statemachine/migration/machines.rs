@@ -8,7 +8,7 @@
 //! Its one invariant: in both cases the FSM is in the state that Redis says, and every event of its history is told.
 
 use super::super::machines::{Begin, Past, Said, past};
-use super::super::names;
+use everstate_api::names;
 use super::{Known, Migration, MigrationError, TICKET, answer, name_of};
 use crate::convert::Names;
 use crate::service::FreshNames;

@@ -4,7 +4,7 @@
 //! event is named instead of written.
 
 use super::super::machines::Said;
-use super::super::names;
+use everstate_api::names;
 use super::{Migration, MigrationError, RedisKey};
 use buffa::view::MessageView;
 use everstate_api::v1beta::__buffa::view::{EventOutcomeView, EventView};

@@ -1,16 +1,16 @@
-//! Names of configurations, states, events and FSMs, which may be any text, as names that Everstate can carry.
+//! Names of configurations, states, events and FSMs of `statemachine.v1beta`, which may be any text, as names that
+//! Everstate can carry. A server and a connector agree on them here.
 //!
 //! A character that cannot stand where it stands becomes `_xHEX_`, its code point: `my orders` is the definition
 //! `my_x20_orders`. An `_` that would look like the begin of one becomes `_x5F_`. Everything else stays as it is.
 //!
 //! Its one invariant: `plain` of what is made here is the text it was made of, and two texts never share a name.
 
-use everstate_kernel::EventId;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The definition that a configuration is.
-pub(super) fn kind(name: &str) -> Cow<'_, str> {
+pub fn kind(name: &str) -> Cow<'_, str> {
     written(name, |before, c, _| match c {
         'a'..='z' | 'A'..='Z' | '_' => true,
         '0'..='9' | '-' => before.is_some(),
@@ -20,12 +20,12 @@ pub(super) fn kind(name: &str) -> Cow<'_, str> {
 }
 
 /// The version of a definition.
-pub(super) fn version(version: &str) -> Cow<'_, str> {
+pub fn version(version: &str) -> Cow<'_, str> {
     written(version, |_, c, _| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+'))
 }
 
 /// A state. `~` at its begin is for states of ours.
-pub(super) fn state(state: &str) -> Cow<'_, str> {
+pub fn state(state: &str) -> Cow<'_, str> {
     written(state, |before, c, last| match c {
         '.' => false,
         '#' | '~' => before.is_some(),
@@ -35,12 +35,12 @@ pub(super) fn state(state: &str) -> Cow<'_, str> {
 }
 
 /// An event's name. `*` would stand for others.
-pub(super) fn event(name: &str) -> Cow<'_, str> {
+pub fn event(name: &str) -> Cow<'_, str> {
     written(name, |_, c, _| c != '*' && (c.is_ascii_graphic() || c.is_alphanumeric()))
 }
 
 /// The id of an instance.
-pub(super) fn id(id: &str) -> Cow<'_, str> {
+pub fn id(id: &str) -> Cow<'_, str> {
     written(id, |before, c, last| match c {
         '/' | ':' | '*' | '>' | '?' | '#' | '%' | '\\' => false,
         '.' => before != Some('.') && (before.is_some() || !last),
@@ -49,17 +49,17 @@ pub(super) fn id(id: &str) -> Cow<'_, str> {
 }
 
 /// An event's id. `~` at its begin is for ids of Everstate itself.
-pub(super) fn event_id(id: &str) -> Cow<'_, str> {
+pub fn event_id(id: &str) -> Cow<'_, str> {
     written(id, |before, c, _| if c == '~' { before.is_some() } else { is_visible(c) })
 }
 
-/// As the kernel sees it: it takes every such character in an id.
+/// What an id may have of what people type: letters and digits of any script, and ASCII's signs.
 fn is_visible(c: char) -> bool {
-    c.is_ascii_graphic() || (!c.is_ascii() && EventId::parse(c.encode_utf8(&mut [0; 4])).is_ok())
+    c.is_ascii_graphic() || c.is_alphanumeric()
 }
 
 /// The text that a name was made of. A name that was not made here is its own text.
-pub(super) fn plain(name: &str) -> Cow<'_, str> {
+pub fn plain(name: &str) -> Cow<'_, str> {
     if !name.contains("_x") {
         return Cow::Borrowed(name);
     }
@@ -120,7 +120,3 @@ fn written(text: &str, fits: impl Fn(Option<char>, char, bool) -> bool) -> Cow<'
     }
     if same { Cow::Borrowed(text) } else { Cow::Owned(name) }
 }
-
-#[cfg(test)]
-#[path = "names_tests.rs"]
-mod tests;
