@@ -386,3 +386,74 @@ fn a_supervisor_restarts_a_child_and_remembers_it_beyond_a_power_cut() {
     assert_eq!(server.json(&["get", "house/1"])["status"], "stopped");
     assert_eq!(server.stop(), 0);
 }
+
+const PARCELS: &str = "
+name: parcels
+retain: {finished: 1ms, outcomes: 1h}
+index: [customer.id, weight]
+context: {customer: {id: nobody}, weight: 0}
+initial: packed
+states:
+  packed: {on: {weigh: {actions: {assign: {weight: event.kg}}}, ship: underway}}
+  underway: {on: {deliver: delivered}}
+  delivered: {type: final}
+";
+
+#[test]
+fn lists_by_fields_events_and_time() {
+    let folder = folder();
+    let server = Server::start(folder.path());
+    let file = folder.path().join("parcels.yaml");
+    std::fs::write(&file, PARCELS).unwrap();
+    server.run(&["put", file.to_str().unwrap()]).ok();
+    for (id, customer) in [("1", "ada"), ("2", "bob"), ("3", "ada")] {
+        let data = json!({"customer": {"id": customer}}).to_string();
+        server.run(&["start", "parcels", id, "--data", &data]).ok();
+    }
+    server.run(&["send", "parcels/3", "weigh", "--data", r#"{"kg": 2.0}"#]).ok();
+    server.run(&["send", "parcels/1", "ship"]).ok();
+    let listed = |more: &[&str]| -> Vec<String> {
+        let lines = server.run(&[&["list", "--kind", "parcels", "--json"], more].concat()).ok().lines();
+        lines.iter().map(|one| one["address"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(listed(&["--where", "customer.id=ada"]), ["parcels/1", "parcels/3"]);
+    assert_eq!(listed(&["--where", "customer.id=ada", "--where", "weight=2"]), ["parcels/3"]);
+    assert_eq!(listed(&["--where", "customer.id=ada", "--state", "underway"]), ["parcels/1"]);
+    assert_eq!(listed(&["--where", "customer.id=eve"]), [""; 0]);
+    assert_eq!(listed(&["--event", "ship"]), ["parcels/1"]);
+    assert_eq!(listed(&["--event", "ship", "--since", "1h"]), ["parcels/1"]);
+    assert_eq!(listed(&["--newest"]), ["parcels/1", "parcels/3", "parcels/2"]);
+    assert_eq!(listed(&["--oldest", "--limit", "2"]), ["parcels/2", "parcels/3"]);
+    let count = ["list", "--kind", "parcels", "--where", "weight=0", "--count"];
+    assert_eq!(server.run(&count).ok().out, "2\n");
+    let refused = server.run(&["list", "--kind", "parcels", "--where", "colour=red"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("indexed are customer.id, weight"), "{}", refused.err);
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn an_ended_instance_goes_after_its_time_into_the_archive() {
+    let folder = folder();
+    let archive = folder.path().join("archive");
+    let settings = ["--retain-export", archive.to_str().unwrap(), "--retain", "history=90d"];
+    let server = Server::start_with(folder.path(), "127.0.0.1:0", &settings);
+    let file = folder.path().join("parcels.yaml");
+    std::fs::write(&file, PARCELS).unwrap();
+    server.run(&["put", file.to_str().unwrap()]).ok();
+    server.run(&["start", "parcels", "1"]).ok();
+    server.run(&["send", "parcels/1", "ship"]).ok();
+    server.run(&["send", "parcels/1", "deliver", "--id", "d1"]).ok();
+    // It is gone within milliseconds; a slow machine may take longer.
+    let gone = (0..500).any(|_| server.run(&["get", "parcels/1"]).code == 1);
+    assert!(gone, "an ended instance stays");
+    assert_eq!(server.json(&["outcome", "d1"])["outcome"]["code"], "ok");
+    let files: Vec<_> = std::fs::read_dir(&archive).unwrap().map(|file| file.unwrap().path()).collect();
+    let lines = std::fs::read_to_string(&files[0]).unwrap();
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_history = lines.iter().filter(|line| line["history"]["address"] == "parcels/1").count();
+    assert_eq!((lines.len(), of_history), (4, 3));
+    assert_eq!(lines[0]["instance"]["address"], "parcels/1");
+    assert_eq!(server.stop(), 0);
+}

@@ -46,11 +46,16 @@ impl Retain {
     /// A length of time that is never over, for a definition that keeps what the node would not.
     pub const FOREVER: Span = Span(u64::MAX);
 
+    /// How long outcomes are remembered when nobody says more.
+    pub fn outcomes_kept(&self) -> Span {
+        self.outcomes.unwrap_or(OUTCOMES)
+    }
+
     /// What a definition says, over this.
     pub(crate) fn over(&self, said: &Retain) -> Retained {
         let bounded = |span: Option<Span>| span.filter(|span| *span != Retain::FOREVER);
         Retained {
-            outcomes: said.outcomes.or(self.outcomes).unwrap_or(OUTCOMES),
+            outcomes: said.outcomes.unwrap_or_else(|| self.outcomes_kept()),
             history: bounded(said.history.or(self.history)),
             finished: bounded(said.finished.or(self.finished)),
         }

@@ -20,6 +20,8 @@ pub struct Metrics {
     pub queued: AtomicU64,
     /// Events that became dead letters.
     pub dead_letters: AtomicU64,
+    /// Instances of which something was let go of because its time was over.
+    pub expired: AtomicU64,
     /// Seconds from the start of a commit until it is durable.
     pub commit_seconds: Histogram,
     /// Records in a commit.

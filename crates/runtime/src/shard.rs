@@ -486,6 +486,10 @@ impl Shard {
                     }
                 }
                 Record::Queued(_) => bump(&self.shared.metrics.queued),
+                Record::Trimmed(trimmed) if !trimmed.positions.is_empty() => {
+                    bump(&self.shared.metrics.expired);
+                }
+                Record::Deleted(deleted) if deleted.expired_to > 0 => bump(&self.shared.metrics.expired),
                 Record::DeadLetter(_) => bump(&self.shared.metrics.dead_letters),
                 _ => {}
             }

@@ -128,9 +128,12 @@ pub(crate) async fn outcome(
     }
     let id = convert::event_id(request.event_id, "event_id", &FreshNames)?;
     let now = service.now();
-    let known = {
-        let id = id.clone();
-        service.read(move |reader| reader.outcome(&id, now)).await?
+    let known = match service.node.reader().recent_outcome(&id, now)? {
+        Some(known) => Some(known),
+        None => {
+            let id = id.clone();
+            service.read(move |reader| reader.outcome(&id, now)).await?
+        }
     };
     let Some(known) = known else {
         let problem =

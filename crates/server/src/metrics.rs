@@ -31,6 +31,11 @@ pub(crate) fn text(node: &Handle, gate: &Gate) -> String {
     );
     page.counter("everstate_refused_total", "Calls refused, by rule or for lack of room.", &metrics.refused);
     page.counter("everstate_mailbox_events_total", "Events put into a mailbox.", &metrics.queued);
+    page.counter(
+        "everstate_expired_total",
+        "Instances of which something was let go of because its time was over.",
+        &metrics.expired,
+    );
     page.counter("everstate_dead_letters_total", "Events that became dead letters.", &metrics.dead_letters);
     page.histogram(
         "everstate_commit_seconds",
@@ -55,6 +60,7 @@ pub(crate) fn text(node: &Handle, gate: &Gate) -> String {
     page.gauge("everstate_instances_cached", "Instances in memory.", read(&metrics.instances_cached));
     page.gauge("everstate_queue_inputs", "Inputs waiting for the shard.", node.queue_len() as u64);
     tasks(node, &mut page);
+    census(node, &mut page);
     page.gauge("everstate_followers", "Streams of turns that are followed.", node.followers() as u64);
     page.gauge(
         "everstate_up",
@@ -84,6 +90,20 @@ fn gated(gate: &Gate, page: &mut Page) {
             "1 while the certificates are those of the files, 0 while the files cannot be used.",
             certificates.are_current().into(),
         );
+    }
+}
+
+/// Kinds and states that are told one by one; more would fill the page.
+const STATES_MAX: usize = 2_000;
+
+fn census(node: &Handle, page: &mut Page) {
+    page.about("everstate_instances", "gauge", "Instances by kind and atomic state, ended ones included.");
+    let mut census = node.reader().census();
+    census.truncate(STATES_MAX);
+    for (kind, state, count) in census {
+        // Kinds are names; states are whatever a definition says.
+        let state = state.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        page.line("everstate_instances", &format!("{{kind=\"{kind}\",state=\"{state}\"}}"), count);
     }
 }
 

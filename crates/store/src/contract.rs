@@ -45,6 +45,10 @@ pub trait Reader: Send + Sync {
     /// What is remembered of an event, unless that has expired at `now`.
     fn outcome(&self, id: &EventId, now: Time) -> Result<Option<OutcomeRecord>, StoreError>;
 
+    /// The same when it lies in memory, which what was committed a moment ago does; nothing when it has to be looked up, or
+    /// a commit is being noted right now. Never waits.
+    fn recent_outcome(&self, id: &EventId, now: Time) -> Result<Option<OutcomeRecord>, StoreError>;
+
     /// Instances that match, in the order asked for, exact. A page looks at a bounded number of instances: where few of
     /// many match it may hold less than asked for, or nothing, and say where to go on.
     fn list(&self, query: &Query) -> Result<Page, StoreError>;
@@ -73,6 +77,10 @@ pub trait Reader: Send + Sync {
 
     /// Dead letters with a number above `after`, at most `limit`, ascending.
     fn dead_letters(&self, after: Option<Serial>, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// How many instances of each kind are in each atomic state, ascending; what has none is left out. Kept, so that
+    /// asking costs nothing.
+    fn census(&self) -> Vec<(String, Arc<str>, u64)>;
 
     /// Counts and sizes.
     fn summary(&self) -> Result<Summary, StoreError>;

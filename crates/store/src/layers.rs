@@ -25,10 +25,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+mod census;
 mod ending;
 mod merged;
 mod moving;
 
+pub(crate) use census::Census;
 use merged::{Merged, lift, nothing};
 pub(crate) use moving::Write;
 
@@ -66,6 +68,7 @@ pub(crate) struct Counters {
     pub(crate) definitions: u64,
     /// The latest time seen in a turn; the store's only clock, used to reclaim what has expired.
     pub(crate) latest: Time,
+    pub(crate) census: Census,
 }
 
 /// The position of a turn as its key in the tables. Its order is that of the number, which costs less to compare than
@@ -280,6 +283,7 @@ impl Layers {
             Row::Instance(instance) => {
                 let instance = instance.to_instance()?;
                 active.counters.instances += 1;
+                active.counters.census.moved(instance.address.kind(), None, Some(&instance.labels));
                 active.counters.latest = active.counters.latest.max(instance.last_event_at);
                 let key = keys::address_key(&instance.address);
                 let bytes = Slice::owned(codec::row(&instance));
@@ -441,6 +445,7 @@ impl Generation {
         self.tasks(&turn.tasks_cleared, &turn.tasks_set);
         let counters = &mut self.counters;
         counters.instances += u64::from(turn.before.is_none());
+        counters.census.moved(address.kind(), turn.before.as_ref(), Some(&instance.labels));
         counters.last_position = counters.last_position.max(entry.position);
         counters.latest = counters.latest.max(entry.at);
     }

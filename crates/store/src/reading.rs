@@ -18,7 +18,7 @@ use everstate_kernel::{
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 mod list;
 
@@ -242,6 +242,12 @@ impl<T: Tables> Reader for Reading<T> {
         Ok(self.outcome_at(&self.read(), id)?.filter(|outcome| outcome.until > now))
     }
 
+    fn recent_outcome(&self, id: &EventId, now: Time) -> Result<Option<OutcomeRecord>, StoreError> {
+        let Ok(layers) = self.layers.try_read() else { return Ok(None) };
+        let found = layers.outcome(id).map(|outcome| self.outcome_in_memory(outcome)).transpose()?;
+        Ok(found.filter(|outcome| outcome.until > now))
+    }
+
     fn list(&self, query: &Query) -> Result<Page, StoreError> {
         list::list(self, query)
     }
@@ -308,6 +314,10 @@ impl<T: Tables> Reader for Reading<T> {
 
     fn dead_letters(&self, after: Option<Serial>, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.numbered(keys::DEAD_LETTERS, after, limit)
+    }
+
+    fn census(&self) -> Vec<(String, Arc<str>, u64)> {
+        self.read().active.counters.census.all()
     }
 
     fn summary(&self) -> Result<Summary, StoreError> {

@@ -540,6 +540,14 @@ impl Model {
         assert_eq!(summary.last_position, self.last_position);
         assert_eq!(summary.instances, self.instances.len() as u64);
         assert_eq!(summary.dead_letters, self.dead_letters.len() as u64);
+        let mut census: BTreeMap<(String, Arc<str>), u64> = BTreeMap::new();
+        for instance in self.instances.values() {
+            for label in instance.labels.iter() {
+                *census.entry((instance.address.kind().into(), label.clone())).or_default() += 1;
+            }
+        }
+        let found = reader.census().into_iter().map(|(kind, state, count)| ((kind, state), count));
+        assert_eq!(found.collect::<Vec<_>>(), census.into_iter().collect::<Vec<_>>());
     }
 
     fn check_numbered(&self, reader: &dyn Reader) {
@@ -547,6 +555,8 @@ impl Model {
         for (id, outcome) in &self.outcomes {
             let expected = Some(outcome.clone()).filter(|outcome| outcome.until > latest);
             assert_eq!(reader.outcome(id, latest).unwrap(), expected, "outcome of {id}");
+            let recent = reader.recent_outcome(id, latest).unwrap();
+            assert!(recent.is_none() || recent == expected, "recent outcome of {id}");
         }
         let timers: Vec<_> = self.timers.iter().cloned().collect();
         assert_eq!(reader.timers(None, usize::MAX).unwrap(), timers);

@@ -4,6 +4,13 @@ use crate::world::{FAIR, World, address};
 use everstate_kernel::limits::EXPIRED_MAX;
 use everstate_kernel::{Address, Aged, Answer, Input, Record, Retain, Span, Time};
 
+/// A world with a kind that keeps nothing for long.
+fn moths() -> World {
+    let mut world = World::new(FAIR);
+    world.define("moth", "v1", "as written");
+    world
+}
+
 /// Offers what is due, as a driver does, until nothing is; answers how many steps that took.
 fn expire(world: &mut World) -> usize {
     for steps in 0..1_000 {
@@ -30,7 +37,7 @@ fn history(world: &World, of: &Address) -> Vec<(u64, Time)> {
 
 #[test]
 fn a_history_is_kept_for_its_time_and_little_longer() {
-    let mut world = World::new(FAIR);
+    let mut world = moths();
     let moth = address("moth/1");
     for number in 0..60 {
         world.send("moth/1", "go", &format!("e{number}"), "");
@@ -41,7 +48,7 @@ fn a_history_is_kept_for_its_time_and_little_longer() {
         // 1.6 s, and a sixteenth of it.
         assert!(oldest <= 1_700, "{oldest} ms are kept");
         let sent = 1_600_i64.min(world.now.0) / 100;
-        assert!(kept.len() as i64 > sent, "{} entries of the last {sent} events", kept.len());
+        assert!(kept.len() as i64 >= sent, "{} entries of the last {sent} events", kept.len());
         world.advance(100);
     }
     let row = &world.disk.instances[&moth];
@@ -61,7 +68,7 @@ fn a_history_is_kept_for_its_time_and_little_longer() {
 
 #[test]
 fn an_ended_instance_goes_and_its_outcomes_stay() {
-    let mut world = World::new(FAIR);
+    let mut world = moths();
     world.send("moth/1", "go", "e1", "done 1");
     world.run();
     world.advance(499);
@@ -84,7 +91,7 @@ fn an_ended_instance_goes_and_its_outcomes_stay() {
 
 #[test]
 fn a_long_history_goes_in_parts() {
-    let mut world = World::new(FAIR);
+    let mut world = moths();
     for number in 0..EXPIRED_MAX * 2 + 10 {
         world.send("moth/1", "go", &format!("e{number}"), "");
     }
@@ -97,7 +104,7 @@ fn a_long_history_goes_in_parts() {
 
 #[test]
 fn who_is_not_due_or_has_turned_since_is_left_alone() {
-    let mut world = World::new(FAIR);
+    let mut world = moths();
     world.send("moth/1", "go", "e1", "done 1");
     world.run();
     world.advance(500);
@@ -112,7 +119,7 @@ fn who_is_not_due_or_has_turned_since_is_left_alone() {
 
 #[test]
 fn the_node_says_what_a_definition_does_not() {
-    let mut world = World::new(FAIR);
+    let mut world = moths();
     world.send("cup/1", "go", "e1", "done 1");
     world.send("cup/2", "go", "e2", "");
     world.run();

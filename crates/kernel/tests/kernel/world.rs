@@ -59,8 +59,7 @@ pub(crate) struct World {
 
 impl World {
     /// A world at time 0 with the kinds `pot` (created by `start` alone), `cup` (on demand), `mule` (on demand, three
-    /// attempts), `fly` (on demand, with outcomes remembered for a second) `crab` (on demand, parked by a fault) and
-    /// `moth` (on demand, which keeps nothing for long).
+    /// attempts), `fly` (on demand, with outcomes remembered for a second) and `crab` (on demand, parked by a fault).
     pub(crate) fn new(weather: Weather) -> World {
         let mut world = World {
             node: Node::new(7),
@@ -78,7 +77,7 @@ impl World {
             names: BTreeMap::new(),
             told: Time(0),
         };
-        for kind in ["pot", "cup", "mule", "fly", "crab", "moth"] {
+        for kind in ["pot", "cup", "mule", "fly", "crab"] {
             world.define(kind, "v1", "as written");
         }
         (world.weather, world.commits) = (weather, 0);

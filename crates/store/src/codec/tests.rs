@@ -373,6 +373,7 @@ fn counters() -> crate::layers::Counters {
         dead_letters: 4,
         definitions: 5,
         latest: Time(6),
+        census: Default::default(),
     }
 }
 

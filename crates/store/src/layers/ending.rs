@@ -43,6 +43,7 @@ impl Layers {
         for name in names {
             active.rows.insert(keys::received(&key, name), None);
         }
+        active.counters.census.moved(deleted.address.kind(), Some(&deleted.before), None);
         active.counters.instances = active.counters.instances.saturating_sub(1);
         active.bytes += INSTANCE_OVERHEAD + deleted.turns as usize * HISTORY_OVERHEAD;
         Ok(())

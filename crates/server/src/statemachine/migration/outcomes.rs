@@ -10,7 +10,7 @@ use buffa::view::MessageView;
 use everstate_api::v1beta::__buffa::view::{EventOutcomeView, EventView};
 use everstate_api::v1beta::event_outcome::StatusCode;
 use everstate_kernel::{
-    Address, Event, EventId, Fault, FaultCode, Json, Labels, Outcome, OutcomeRecord, Policy, Record,
+    Address, Event, EventId, Fault, FaultCode, Json, Labels, Outcome, OutcomeRecord, Retain, Record,
     Rejection, Sender,
 };
 use std::collections::HashSet;
@@ -105,11 +105,8 @@ impl Migration {
         let event = found.event.as_deref().and_then(|bytes| self.event(&id, bytes));
         let fingerprint = event.map_or(0, |event| event.fingerprint(&address));
         let outcome = Some(outcome(wire.code.as_known(), wire.details));
-        let retention = match self.node.definition(&kind, None) {
-            Some(definition) => definition.policy.retention,
-            None => Policy::default().retention,
-        };
-        let (at, until) = (self.now, self.now + retention);
+        let retain = self.node.definition(&kind, None).map_or_else(Retain::default, |known| known.policy.retain);
+        let (at, until) = (self.now, self.now + retain.outcomes_kept());
         Ok(Ok(Some(Record::Outcome(id, OutcomeRecord { address, fingerprint, outcome, at, until }))))
     }
 

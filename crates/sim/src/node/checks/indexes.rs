@@ -6,7 +6,8 @@ use super::Evidence;
 use crate::node::whole::Whole;
 use everstate_kernel::{Address, Instance, Time};
 use everstate_store::{Query, Store};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Result<(), String> {
     indexes(evidence.whole, evidence.store)
@@ -27,7 +28,17 @@ pub(crate) fn indexes(whole: &Whole, store: &dyn Store) -> Result<(), String> {
             ));
         }
     }
-    Ok(())
+    let mut expected: BTreeMap<(String, Arc<str>), u64> = BTreeMap::new();
+    for row in whole.rows() {
+        for label in row.labels.iter() {
+            *expected.entry((row.address.kind().to_owned(), label.clone())).or_default() += 1;
+        }
+    }
+    let census = reader.census().into_iter().map(|(kind, state, count)| ((kind, state), count));
+    match census.collect::<BTreeMap<_, _>>() {
+        census if census == expected => Ok(()),
+        census => Err(format!("the census says {census:?}; a scan finds {expected:?}")),
+    }
 }
 
 fn queries(whole: &Whole) -> Vec<Query> {
