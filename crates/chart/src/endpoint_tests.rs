@@ -82,7 +82,7 @@ fn compare(machine: &Machine) {
     let links = instance.links.as_deref();
     let kept = links.into_iter().flat_map(|links| &links.held).flat_map(|held| {
         let space = held.space.inside().expect("a space");
-        held.names.iter().map(move |name| (space.clone(), name.to_string()))
+        held.holds.iter().map(move |hold| (space.clone(), hold.name.to_string()))
     });
     assert_eq!(remembered, kept.collect::<BTreeSet<_>>());
     let mut pairs = BTreeSet::new();

@@ -37,8 +37,8 @@ pub use input::{
 };
 pub use json::{Json, JsonError};
 pub use link::{
-    Acting, Child, Errand, Exit, Held, Links, News, Orphan, Parent, Park, Parked, RestartFrom, Restarting,
-    Spawning, Watch,
+    Acting, Child, Errand, Exit, Held, Hold, Links, News, Orphan, Parent, Park, Parked, RestartFrom,
+    Restarting, Spawning, Watch,
 };
 pub use node::{Node, Violation};
 pub use record::{

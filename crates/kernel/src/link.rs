@@ -81,15 +81,25 @@ pub struct Watch {
 pub struct Held {
     /// Where.
     pub space: Address,
-    /// What they are called, in the order in which they joined.
-    pub names: Vec<Arc<str>>,
+    /// In the order in which they joined.
+    pub holds: Vec<Hold>,
+}
+
+/// One endpoint as its machine knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// What it is called.
+    pub name: Arc<str>,
+    /// The position of the turn that joined with it, however it has moved since. What is told to an earlier endpoint of
+    /// the same name has another.
+    pub since: u64,
 }
 
 /// What a turn does in one space.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acting {
-    /// The position of the turn that began the incarnation that acts.
-    pub life: u64,
+    /// For each join among the acts, in their order: [`Hold::since`].
+    pub since: Vec<u64>,
     /// In the order in which they were asked for.
     pub acts: Vec<Act>,
 }
@@ -212,8 +222,8 @@ pub enum Errand {
         space: Address,
         /// What it is called.
         endpoint: Arc<str>,
-        /// See [`Acting::life`].
-        life: u64,
+        /// See [`Hold::since`].
+        since: u64,
     },
 }
 
@@ -284,10 +294,10 @@ impl Links {
             && self.seats == 0
     }
 
-    /// Does it hold that endpoint in that space?
-    pub(crate) fn holds(&self, space: &Address, name: &str) -> bool {
-        let mut there = self.held.iter().filter(|held| held.space == *space);
-        there.any(|held| held.names.iter().any(|other| &**other == name))
+    /// The endpoint of that name that it holds in that space.
+    pub(crate) fn hold(&self, space: &Address, name: &str) -> Option<&Hold> {
+        let mut there = self.held.iter().filter(|held| held.space == *space).flat_map(|held| &held.holds);
+        there.find(|hold| &*hold.name == name)
     }
 
     /// The child of that name that was not told to stop.

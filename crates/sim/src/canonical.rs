@@ -22,10 +22,7 @@
 //! out the same. A step that does not is reported, and no exploration that met one calls itself complete.
 
 use crate::tables::Kept;
-use everstate_kernel::space::Endpoint;
-use everstate_kernel::{
-    Acting, Errand, Event, EventId, Json, News, Seat, Sender, Serial, Source, Stage, Time,
-};
+use everstate_kernel::{Errand, Event, EventId, Json, News, Seat, Sender, Serial, Source, Stage, Time};
 
 /// The id that stands for all ids of events between machines.
 pub(crate) fn any_id() -> EventId {
@@ -74,16 +71,12 @@ pub(crate) fn kept(kept: &Kept, keep_times: bool) -> (Kept, Dues) {
 /// That a child has begun, whenever it was.
 const BEGUN: u64 = 1;
 
-/// An errand in its canonical form. Links keep their names: see [`crate::names`].
+/// An errand in its canonical form. Links and endpoints keep their numbers: see [`crate::names`].
 pub(crate) fn errand(errand: &Errand) -> Errand {
     match errand {
         Errand::Event | Errand::Answer(_) => Errand::Event,
         Errand::Told { link, news: News::Started(_) } => {
             Errand::Told { link: *link, news: News::Started(BEGUN) }
-        }
-        Errand::Act(acting) => Errand::Act(Box::new(Acting { life: 0, acts: acting.acts.clone() })),
-        Errand::Notice { space, endpoint, .. } => {
-            Errand::Notice { space: space.clone(), endpoint: endpoint.clone(), life: 0 }
         }
         other => other.clone(),
     }
@@ -94,9 +87,7 @@ pub(crate) fn seats<'a>(held: impl Iterator<Item = &'a Seat>) -> Vec<Seat> {
     let (mut endpoints, mut inhabitants) = (Vec::new(), Vec::new());
     for seat in held {
         match seat {
-            Seat::Endpoint(endpoint) => {
-                endpoints.push(Seat::Endpoint(Endpoint { life: 0, ..endpoint.clone() }));
-            }
+            Seat::Endpoint(endpoint) => endpoints.push(Seat::Endpoint(endpoint.clone())),
             Seat::Inhabitant(address) => inhabitants.push(address.clone()),
         }
     }

@@ -12,9 +12,10 @@
 //! | the clock steps ahead | no | the time: timers are late |
 
 use crate::locals::{Act, Cause, Due, Letter, LocalStep, Locals, Origin, Reader, Slot};
+use crate::names;
 use crate::scene::{CLIENTS, From, Scene, Timer};
 use crate::system::{System, Timers};
-use everstate_kernel::{Address, Event, EventId, Sender, Time};
+use everstate_kernel::{Address, Errand, Event, EventId, Seat, Sender, Time};
 use std::sync::Arc;
 
 /// What can happen.
@@ -249,7 +250,8 @@ impl<'a> Stage<'a> {
             }
             Choice::Lose { .. } | Choice::Duplicate { .. } | Choice::Step => return None,
         };
-        Some(Cause { slot, cell: scene.cell(slot), act, now, late, fresh: self.fresh(scene, slot) })
+        let (fresh, joins) = (self.fresh(scene, slot), self.joins(scene, slot));
+        Some(Cause { slot, cell: scene.cell(slot), act, now, late, fresh, joins })
     }
 
     /// Above all that the world knows of what the instance has named.
@@ -262,6 +264,46 @@ impl<'a> Stage<'a> {
         let letters = letters.filter_map(|letter| self.locals.letter(*letter).name);
         let own = cells.chain(letters).filter(|(whose, _)| *whose == slot);
         own.map(|(_, number)| number + 1).max().unwrap_or(0)
+    }
+
+    /// A number that nothing in the world has which is of an endpoint that the instance does not hold.
+    fn joins(&self, scene: &Scene, slot: Slot) -> u32 {
+        if !self.locals.has_endpoints() {
+            return 0;
+        }
+        let (me, own) = (self.locals.address(slot), self.locals.cell(scene.cell(slot)));
+        let held = own.kept.as_ref().and_then(|kept| kept.row.links.as_deref()).map(|links| &links.held);
+        let holds = |space: &Address, name: &str| {
+            let mut there = held.into_iter().flatten().filter(|held| held.space == *space);
+            there.any(|held| held.holds.iter().any(|hold| &*hold.name == name))
+        };
+        let mut used = Vec::new();
+        for cell in &scene.cells {
+            let entry = self.locals.cell(*cell);
+            let Some(kept) = entry.kept.as_ref().filter(|_| !entry.seats.is_empty()) else { continue };
+            used.extend(entry.seats.iter().filter_map(|seat| match seat {
+                Seat::Endpoint(endpoint) if endpoint.name.member == me => {
+                    (!holds(&kept.row.address, &endpoint.name.name)).then_some(endpoint.since)
+                }
+                Seat::Endpoint(_) | Seat::Inhabitant(_) => None,
+            }));
+        }
+        for lane in scene.lanes.iter().filter(|lane| lane.from == slot || lane.to == slot) {
+            for letter in &lane.letters {
+                match &self.locals.letter(*letter).errand {
+                    Errand::Act(acting) if lane.from == slot => {
+                        let space = self.locals.address(lane.to);
+                        let joins = names::joins(acting).filter(|(name, _)| !holds(&space, name));
+                        used.extend(joins.map(|(_, since)| since));
+                    }
+                    Errand::Notice { space, endpoint, since } if lane.to == slot => {
+                        used.extend((!holds(space, endpoint)).then_some(*since));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        names::unused(used.into_iter())
     }
 
     /// Lets it happen.

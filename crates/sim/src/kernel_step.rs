@@ -8,8 +8,8 @@ use crate::locals::{CellEntry, Due, LetterEntry, LocalStep, Locals, Mark, MarkKi
 use crate::names;
 use crate::tables::{Kept, Tables};
 use everstate_kernel::{
-    Address, Answer, Definition, Errand, Event, EventId, Input, Json, Links, Loaded, Node, Out, Outcome,
-    OutcomeRecord, Record, Refusal, Release, Seat, Sent, Serial, Status, Ticket, Time, TimerKey,
+    Address, Answer, Definition, Errand, Event, EventId, Hold, Input, Json, Links, Loaded, Node, Out,
+    Outcome, OutcomeRecord, Record, Refusal, Release, Seat, Sent, Serial, Status, Ticket, Time, TimerKey,
     version_order,
 };
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub(crate) struct Trial<'a> {
     pub(crate) salt: u64,
     /// See [`crate::names`].
     pub(crate) fresh: u32,
+    pub(crate) joins: u32,
 }
 
 /// What came of a step.
@@ -187,7 +188,11 @@ fn came(trial: &Trial<'_>, address: &Address, tables: &Tables, out: Out) -> Came
         let text = format!("{address} faulted while it started: {}", fault.message);
         marks.push(Mark { kind: MarkKind::Fault, text });
     }
-    let after = tables.instances.get(address).map(|kept| Kept::clone(kept));
+    let mut after = tables.instances.get(address).map(|kept| Kept::clone(kept));
+    let links = after.as_mut().and_then(|after| after.row.links.as_deref_mut());
+    let held = links.map(|links| &mut links.held).into_iter().flatten();
+    let mut holds: Vec<&mut Hold> = held.flat_map(|held| &mut held.holds).collect();
+    names::number_joins(&mut holds, &mut sent, trial.joins);
     let seats = canonical::seats(tables.seats.values());
     // As production delivers them, whatever the order in which the records were written.
     sent.sort_by_key(|sent: &Sent| sent.number);

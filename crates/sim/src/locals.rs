@@ -45,6 +45,8 @@ pub(crate) struct Cause {
     pub(crate) late: i64,
     /// Above all that the world knows of what the instance has named: see [`crate::names`].
     pub(crate) fresh: u32,
+    /// The number of what it joins with: likewise.
+    pub(crate) joins: u32,
 }
 
 /// What an instance does.
@@ -151,6 +153,8 @@ pub(crate) struct Locals {
     shared: RwLock<Shared>,
     /// How many addresses have numbers, to be read without waiting.
     slots: AtomicU32,
+    /// Was any endpoint ever joined?
+    joined: AtomicBool,
     /// Was any link ever named?
     named: AtomicBool,
 }
@@ -186,8 +190,8 @@ impl Locals {
         };
         let mut shared = Shared { cells: vec![Arc::new(nobody)], ..Shared::default() };
         shared.views.insert(Vec::new(), 0);
-        let (slots, named) = (AtomicU32::new(0), AtomicBool::new(false));
-        Locals { definitions, clock, mailbox_max, shared: RwLock::new(shared), slots, named }
+        let (slots, named, joined) = (AtomicU32::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        Locals { definitions, clock, mailbox_max, shared: RwLock::new(shared), slots, joined, named }
     }
 
     /// The number of an address, a new one if it has none.
@@ -228,6 +232,11 @@ impl Locals {
         self.read().letters[letter as usize].clone()
     }
 
+    /// Was any endpoint ever joined?
+    pub(crate) fn has_endpoints(&self) -> bool {
+        self.joined.load(Ordering::Acquire)
+    }
+
     /// Was any link ever named?
     pub(crate) fn has_names(&self) -> bool {
         self.named.load(Ordering::Acquire)
@@ -261,6 +270,9 @@ impl Locals {
         let name = names::of_errand(&errand, Serial(index));
         if name.is_some() {
             self.named.store(true, Ordering::Release);
+        }
+        if matches!(&errand, Errand::Act(acting) if !acting.since.is_empty()) {
+            self.joined.store(true, Ordering::Release);
         }
         shared.letters.push(Arc::new(LetterEntry { event, origin, index, errand, name }));
         shared.letter_of.insert(key, letter);
@@ -323,8 +335,8 @@ impl Locals {
     /// Starts an instance; none of its start races with anything.
     pub(crate) fn start(&self, address: &Address, data: &Json, now: Time) -> Result<LocalStep, String> {
         let slot = self.slot(address);
-        let (seats, fresh) = (Vec::new(), 0);
-        let nobody = Trial { locals: self, slot, kept: None, seats, dues: Vec::new(), now, salt: 0, fresh };
+        let (seats, dues, fresh, joins) = (Vec::new(), Vec::new(), 0, 0);
+        let nobody = Trial { locals: self, slot, kept: None, seats, dues, now, salt: 0, fresh, joins };
         let trial = |salt| Trial { salt, ..nobody.clone() };
         let first = kernel_step::start(&trial(0), data)?;
         let step = first.into_step(self, slot, now);
@@ -345,8 +357,9 @@ impl Locals {
                 dues[usize::from(place)] = Time(now.0 - cause.late);
             }
             let kept = entry.kept.as_ref().map(|kept| canonical::restored(kept, &dues));
-            let (slot, seats, fresh) = (cause.slot, entry.seats.clone(), cause.fresh);
-            let trial = Trial { locals: self, slot, kept, seats, dues, now, salt, fresh };
+            let Cause { slot, fresh, joins, .. } = cause;
+            let seats = entry.seats.clone();
+            let trial = Trial { locals: self, slot, kept, seats, dues, now, salt, fresh, joins };
             let outcome = match cause.act {
                 Act::Take(letter) => kernel_step::take(&trial, &self.letter(letter)),
                 Act::Wake(place) => kernel_step::wake(&trial, place),

@@ -33,7 +33,7 @@ fn meets(name: &str, worlds: usize) {
 
 #[test]
 fn a_dispatcher_waits_for_a_worker_with_the_skill() {
-    meets("dispatch.system.yaml", 8990);
+    meets("dispatch.system.yaml", 17142);
 }
 
 #[test]

@@ -73,8 +73,8 @@ impl Node {
             // Only a watcher is told in the name of the kernel.
             let Arrived { to, event, .. } = arrived;
             return match errand {
-                Errand::Notice { space, endpoint, life } => {
-                    self.notice(Arrived { number, to, event }, &space, &endpoint, life, out);
+                Errand::Notice { space, endpoint, since } => {
+                    self.notice(Arrived { number, to, event }, (&space, &endpoint), since, out);
                 }
                 Errand::Watched { number: watch } => self.watched(number, &to, watch, event, out),
                 _ => self.done(number, out),

@@ -88,7 +88,7 @@ pub(super) fn plan(
         awaited.remove_tasks(address, |_| true);
     }
     check_row(&bytes, &awaited)?;
-    sends.extend(ties.acting(live.row.born));
+    sends.extend(ties.acting());
     let links = ties.kept();
     Ok(Change { next, bytes: Kept::new(bytes), awaited, sends, reply, log, links, ending })
 }

@@ -12,7 +12,7 @@
 //! | withdraw | a space with endpoints of the member | a turn: they are gone, and who is concerned is told why |
 //! | | otherwise | nothing is told |
 //! | evict | an instance within the space | it stops |
-//! | notice | the incarnation that joined, still holding the endpoint | the event is handed over |
+//! | notice | an instance that has held the endpoint since then | the event is handed over |
 //! | | anybody else | nothing: it has let go of the endpoint |
 //!
 //! What a space holds beside its row are seats, each a record of its own: a turn writes as many as it changes, whatever
@@ -95,7 +95,7 @@ impl Premises {
         for (number, endpoint) in self.space.endpoints() {
             numbers.push(Serial(number));
             if !self.inhabitants.contains_key(&endpoint.name.member) {
-                all.push(Told::of(space, &endpoint.name, endpoint.life, "space.ended.", data.clone()));
+                all.push(Told::of(space, &endpoint.name, endpoint.since, "space.ended.", data.clone()));
             }
         }
         for (address, number) in &self.inhabitants {
@@ -110,14 +110,14 @@ impl Premises {
 }
 
 impl Told {
-    fn of(space: &Address, to: &EndpointName, life: u64, word: &str, data: Json) -> Told {
-        let errand = Errand::Notice { space: space.clone(), endpoint: to.name.clone(), life };
+    fn of(space: &Address, to: &EndpointName, since: u64, word: &str, data: Json) -> Told {
+        let errand = Errand::Notice { space: space.clone(), endpoint: to.name.clone(), since };
         Told { to: to.member.clone(), event: Arc::from(format!("{word}{}", to.name)), data, errand }
     }
 
     fn of_notice(space: &Address, inside: &str, notice: &Notice) -> Told {
         let (word, data) = told(inside, &notice.news);
-        Told::of(space, &notice.to, notice.life, word, data)
+        Told::of(space, &notice.to, notice.since, word, data)
     }
 }
 
@@ -158,8 +158,9 @@ impl Node {
             return drop(self.reject(&to, delivery, reason, detail, out));
         };
         let (mut changes, mut messages) = (Vec::new(), Vec::new());
+        let mut since = acting.since.into_iter();
         for act in acting.acts {
-            match act.split(from, acting.life) {
+            match act.split(from, &mut since) {
                 Ok(change) => changes.push(change),
                 Err(message) => messages.push(message),
             }
@@ -261,17 +262,14 @@ impl Node {
     pub(super) fn notice(
         &mut self,
         arrived: Arrived,
-        space: &Address,
-        endpoint: &str,
-        life: u64,
+        (space, endpoint): (&Address, &str),
+        since: u64,
         out: &mut Out,
     ) {
         let Arrived { number, to, event } = arrived;
-        let holds = self.residents.live(&to).is_some_and(|live| {
-            let holds = live.row.links.as_ref().is_some_and(|links| links.holds(space, endpoint));
-            holds && live.row.born == life && !live.row.status.is_ended()
-        });
-        if !holds {
+        let live = self.residents.live(&to).filter(|live| !live.row.status.is_ended());
+        let hold = live.and_then(|live| live.row.links.as_ref()?.hold(space, endpoint));
+        if hold.is_none_or(|hold| hold.since != since) {
             return self.done(number, out);
         }
         self.hand_over_told(number, &to, event, out);
@@ -407,7 +405,7 @@ impl Premises {
             let (word, data) = message(inside, from.map(Address::as_str), said);
             let takers = self.space.takers(said.takers, &said.topic).into_iter();
             all.extend(
-                takers.map(|(_, taker)| Told::of(address, &taker.name, taker.life, word, data.clone())),
+                takers.map(|(_, taker)| Told::of(address, &taker.name, taker.since, word, data.clone())),
             );
         }
         all.extend(notices().filter(goes).map(|notice| Told::of_notice(address, inside, notice)));

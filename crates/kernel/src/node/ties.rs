@@ -16,7 +16,8 @@ use crate::event::Sender;
 use crate::json::Json;
 use crate::limits::{CHILD_NAME_BYTES_MAX, CHILDREN_MAX, DEPTH_MAX, HELD_MAX, MONITORS_MAX};
 use crate::link::{
-    Acting, Child, Errand, Exit, Held, Links, News, Orphan, Parent, RestartFrom, Restarting, Spawning, Watch,
+    Acting, Child, Errand, Exit, Held, Hold, Links, News, Orphan, Parent, RestartFrom, Restarting, Spawning,
+    Watch,
 };
 use crate::record::{Sent, Serial, Status};
 use crate::space::{Act, Place, Reason};
@@ -32,14 +33,17 @@ pub(super) struct Ties<'a> {
     address: &'a Address,
     now: Time,
     pub(super) links: Links,
+    /// What it held before the turn.
+    before: Option<&'a Links>,
     /// What the turn does in each space, with the number of the first act there.
-    acting: Vec<(Serial, Address, Vec<Act>)>,
+    acting: Vec<(Serial, Address, Acting)>,
 }
 
 impl<'a> Ties<'a> {
     pub(super) fn of(live: &'a Live, now: Time) -> Ties<'a> {
-        let links = live.row.links.as_deref().cloned().unwrap_or_default();
-        Ties { address: &live.row.address, now, links, acting: Vec::new() }
+        let before = live.row.links.as_deref();
+        let links = before.cloned().unwrap_or_default();
+        Ties { address: &live.row.address, now, links, before, acting: Vec::new() }
     }
 
     /// What the row holds of them.
@@ -124,49 +128,60 @@ impl<'a> Ties<'a> {
     /// Acts in a space: noted here, and sent as one errand for each space.
     pub(super) fn act(&mut self, number: Serial, place: &Place, act: Act) -> Result<(), Fault> {
         let space = place.of(self.address).map_err(action)?;
+        let mut since = None;
         match &act {
-            Act::Join { name, .. } if !self.links.holds(&space, name) => {
-                let held = self.links.held.iter().map(|held| held.names.len()).sum::<usize>();
-                if held >= HELD_MAX {
-                    return Err(limit(format!(
-                        "the instance holds {HELD_MAX} endpoints, which is the limit; leave with one first"
-                    )));
-                }
-                match self.links.held.iter_mut().find(|held| held.space == space) {
-                    Some(held) => held.names.push(name.clone()),
-                    None => {
-                        let names = Vec::from([name.clone()]);
-                        self.links.held.push(Held { space: space.clone(), names });
-                    }
-                }
-            }
+            Act::Join { name, .. } => since = Some(self.join(number.position(), &space, name)?),
             Act::Leave { name } => {
                 let there = self.links.held.iter_mut().filter(|held| held.space == space);
-                there.for_each(|held| held.names.retain(|other| other != name));
+                there.for_each(|held| held.holds.retain(|hold| hold.name != *name));
             }
-            Act::Assert { name, .. } if !self.links.holds(&space, name) => {
+            Act::Assert { name, .. } if self.links.hold(&space, name).is_none() => {
                 return Err(action(format!(
                     "the instance holds no endpoint {name:?} in {space}; join with it first"
                 )));
             }
-            Act::Join { .. } | Act::Assert { .. } | Act::Publish { .. } | Act::Feedback { .. } => {}
+            Act::Assert { .. } | Act::Publish { .. } | Act::Feedback { .. } => {}
         }
-        match self.acting.iter_mut().find(|(_, other, _)| *other == space) {
-            Some((_, _, acts)) => acts.push(act),
-            None => self.acting.push((number, space, Vec::from([act]))),
-        }
+        let place = self.acting.iter().position(|(_, other, _)| *other == space);
+        let place = place.unwrap_or_else(|| {
+            self.acting.push((number, space, Acting { since: Vec::new(), acts: Vec::new() }));
+            self.acting.len() - 1
+        });
+        let acting = &mut self.acting[place].2;
+        acting.since.extend(since);
+        acting.acts.push(act);
         Ok(())
     }
 
+    /// Holds an endpoint, and says since when: this turn, unless it was held before it. So what was told to one that was
+    /// left in an earlier turn is not taken for news of its successor, and what moves within a turn stays what it is.
+    fn join(&mut self, position: u64, space: &Address, name: &Arc<str>) -> Result<u64, Fault> {
+        if let Some(hold) = self.links.hold(space, name) {
+            return Ok(hold.since);
+        }
+        if self.links.held.iter().map(|held| held.holds.len()).sum::<usize>() >= HELD_MAX {
+            return Err(limit(format!(
+                "the instance holds {HELD_MAX} endpoints, which is the limit; leave with one first"
+            )));
+        }
+        let before = self.before.and_then(|links| links.hold(space, name));
+        let since = before.map_or(position, |hold| hold.since);
+        let hold = Hold { name: name.clone(), since };
+        match self.links.held.iter_mut().find(|held| held.space == *space) {
+            Some(held) => held.holds.push(hold),
+            None => self.links.held.push(Held { space: space.clone(), holds: Vec::from([hold]) }),
+        }
+        Ok(since)
+    }
+
     /// The errands of all acts.
-    pub(super) fn acting(&mut self, life: u64) -> Vec<Sent> {
-        self.links.held.retain(|held| !held.names.is_empty());
+    pub(super) fn acting(&mut self) -> Vec<Sent> {
+        self.links.held.retain(|held| !held.holds.is_empty());
         let acting = core::mem::take(&mut self.acting).into_iter();
         acting
-            .map(|(number, space, acts)| {
-                let word = if let [act] = &acts[..] { act.word() } else { "space.acts" };
-                let errand = Errand::Act(Box::new(Acting { life, acts }));
-                self.errand(number, space, word, Json::NULL, errand)
+            .map(|(number, space, acting)| {
+                let word = if let [act] = &acting.acts[..] { act.word() } else { "space.acts" };
+                self.errand(number, space, word, Json::NULL, Errand::Act(Box::new(acting)))
             })
             .collect()
     }

@@ -83,11 +83,18 @@ pub(crate) struct Message {
 }
 
 impl Act {
-    /// The change that it is for the space, or else the message.
-    pub(crate) fn split(self, member: &Address, life: u64) -> Result<Change, Message> {
+    /// The change that it is for the space, or else the message. A join takes the next of `since`.
+    pub(crate) fn split(
+        self,
+        member: &Address,
+        since: &mut impl Iterator<Item = u64>,
+    ) -> Result<Change, Message> {
         let named = |name| EndpointName { member: member.clone(), name };
         Ok(match self {
-            Act::Join { name, part } => Change::Join(Endpoint { name: named(name), part, life }),
+            Act::Join { name, part } => {
+                let since = since.next().expect("every join says since when");
+                Change::Join(Endpoint { name: named(name), part, since })
+            }
             Act::Leave { name } => Change::Leave(named(name)),
             Act::Assert { name, value } => Change::Assert(named(name), value),
             Act::Publish { topic, data } => return Err(Message { takers: Role::Subscriber, topic, data }),

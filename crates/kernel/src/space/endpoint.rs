@@ -105,8 +105,8 @@ pub struct Endpoint {
     pub name: EndpointName,
     /// What it takes part in.
     pub part: Part,
-    /// The position of the turn that began the incarnation of the machine that joined with it.
-    pub life: u64,
+    /// The position of the turn that joined with it, however it has moved since.
+    pub since: u64,
 }
 
 /// Why an endpoint is gone. One that moved to another pattern, or from which one moved oneself, has left.

@@ -42,15 +42,15 @@ pub struct Notice {
     pub number: u64,
     /// Its name.
     pub to: EndpointName,
-    /// See [`Endpoint::life`].
-    pub life: u64,
+    /// See [`Endpoint::since`].
+    pub since: u64,
     /// What.
     pub news: News,
 }
 
 impl Notice {
     fn of(number: u64, to: &Endpoint, news: News) -> Notice {
-        Notice { number, to: to.name.clone(), life: to.life, news }
+        Notice { number, to: to.name.clone(), since: to.since, news }
     }
 }
 

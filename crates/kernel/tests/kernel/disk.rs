@@ -2,7 +2,7 @@
 //! applied. It refuses to know the node; whatever the records say that cannot be, it panics over.
 
 use everstate_kernel::{
-    Address, Cause, DeadLetter, DefinitionRecord, Errand, EventId, HistoryEntry, IndexKeys, Instance, Loaded,
+    Address, Cause, DeadLetter, DefinitionRecord, Errand, EventId, HistoryEntry, Hold, IndexKeys, Instance, Loaded,
     OutcomeRecord, Queued, Record, Seat, SeatRecord, Sent, Serial, Source, Status, TaskKey, TaskStanding,
     Time, TimerKey, Touches, TrimmedRecord, TurnRecord,
 };
@@ -269,13 +269,8 @@ impl Disk {
             match seat {
                 Seat::Endpoint(endpoint) => {
                     let name = &endpoint.name;
-                    let row = &self.instances[&name.member];
-                    assert_eq!(
-                        endpoint.life, row.born,
-                        "{} holds an endpoint of an earlier life",
-                        name.member
-                    );
-                    assert!(seated.insert((space.clone(), name.member.clone(), name.name.clone())), "twice");
+                    let key = (space.clone(), name.member.clone(), name.name.clone(), endpoint.since);
+                    assert!(seated.insert(key), "twice");
                 }
                 Seat::Inhabitant(address) => drop(inhabitants.insert((space.clone(), address.clone()))),
             }
@@ -283,8 +278,9 @@ impl Disk {
         let (mut held, mut living) = (BTreeSet::new(), BTreeSet::new());
         for (address, row) in self.instances.iter().filter(|(address, _)| alive(address)) {
             for place in row.links.iter().flat_map(|links| &links.held).filter(|place| alive(&place.space)) {
-                let names = place.names.iter().cloned();
-                held.extend(names.map(|name| (place.space.clone(), address.clone(), name)));
+                let holds = place.holds.iter();
+                let key = |hold: &Hold| (place.space.clone(), address.clone(), hold.name.clone(), hold.since);
+                held.extend(holds.map(key));
             }
             if !address.space().is_empty() {
                 living.insert((Address::of_space(address.space()).unwrap(), address.clone()));
@@ -292,7 +288,7 @@ impl Disk {
         }
         assert_eq!(inhabitants, living, "who lives in a space is known to it");
         let unknown: Vec<_> = seated.difference(&held).collect();
-        assert_eq!(unknown, Vec::<&(Address, Address, std::sync::Arc<str>)>::new(), "held by nobody");
+        assert_eq!(unknown, Vec::<&(Address, Address, std::sync::Arc<str>, u64)>::new(), "held by nobody");
         self.check_held(&held, &seated);
     }
 

@@ -1,6 +1,6 @@
 //! Spaces of the node beside the reference: a list of endpoints, all pairs compared. Random members join, move, leave,
-//! publish, restart, end and crash in three spaces, one within another that ends now and then; every member is told the
-//! same presences, absences and messages in the same order. `SPACE_STORIES=5000` for a longer run.
+//! publish, restart, end and crash in three spaces, one within another that ends now and then, several of them before any
+//! space hears of it; every member is told the same presences, absences and messages in the same order. `SPACE_STORIES=5000` for a longer run.
 
 use crate::world::{FAIR, Weather, World, play};
 use everstate_kernel::{Cause, Record};
@@ -34,7 +34,12 @@ struct Held {
     role: String,
     interest: String,
     pattern: String,
+    /// Which turn of the story joined with it.
+    since: u64,
 }
+
+/// A line for an endpoint of a member, which has held it in that space since that turn.
+type Line = (String, String, String, u64, String);
 
 /// The reference: a list for each space, and what each member was told.
 #[derive(Default)]
@@ -42,6 +47,10 @@ struct Reference {
     lists: BTreeMap<String, Vec<Held>>,
     ended: BTreeSet<String>,
     told: BTreeMap<String, Vec<String>>,
+    /// Since when each member holds which endpoint in which space, which it knows before the space does.
+    holds: BTreeMap<(String, String, String), u64>,
+    /// What spaces tell before anybody gets it.
+    lines: Vec<Line>,
 }
 
 impl Reference {
@@ -54,7 +63,10 @@ impl Reference {
             let earlier = before.iter().find(|held| same(held, local))?;
             before.iter().find(|held| same(held, remote)).and_then(|remote| sees(earlier, remote))
         };
-        let mut say = |to: &Held, line| self.told.entry(to.member.clone()).or_default().push(line);
+        let mut say = |to: &Held, line| {
+            let (member, name) = (to.member.clone(), to.name.clone());
+            self.lines.push((member, space.to_owned(), name, to.since, line));
+        };
         for local in list.iter() {
             for remote in list.iter().filter(|remote| seen(local, remote).is_none()) {
                 if let Some(pattern) = sees(local, remote) {
@@ -84,8 +96,18 @@ impl Reference {
         }
     }
 
+    /// What was told arrives where the endpoint is still held that it was told to.
+    fn arrive(&mut self) {
+        for (member, space, name, since, line) in std::mem::take(&mut self.lines) {
+            if self.holds.get(&(member.clone(), space, name)) == Some(&since) {
+                self.told.entry(member).or_default().push(line);
+            }
+        }
+    }
+
     /// A machine is gone from every space, in the order in which it came to them.
     fn gone(&mut self, member: &str, places: &[String], reason: &str) {
+        self.holds.retain(|(holder, _, _), _| holder != member);
         for space in places {
             if !self.ended.contains(space) {
                 self.change(space, |list| list.retain(|held| held.member != member), &[], reason);
@@ -155,52 +177,65 @@ fn live(seed: u64, turns: u64) -> (String, Reference) {
     let (mut dice, mut reference) = (Dice(seed), Reference::default());
     let (mut story, mut places) = (String::new(), BTreeMap::<&str, Vec<String>>::new());
     let mut dead = BTreeSet::new();
-    for _ in 0..turns {
+    for number in 0..turns {
         let member = dice.of(&MEMBERS);
         if dead.contains(member) {
             continue;
         }
+        // The next turn is made before anything of this one has arrived anywhere.
+        let held = if dice.below(3) == 0 { "+ " } else { "" };
         match dice.below(24) {
             0 => {
                 dead.insert(member);
-                story += &format!("send {member} end {{ done 1 }}\n");
+                story += &format!("{held}send {member} end {{ done 1 }}\n");
                 reference.gone(member, &places.remove(member).unwrap_or_default(), "exited");
             }
             1 => {
                 dead.insert(member);
-                story += &format!("send {member} end {{ give-up tired }}\n");
+                story += &format!("{held}send {member} end {{ give-up tired }}\n");
                 reference.gone(member, &places.remove(member).unwrap_or_default(), "faulted");
             }
             2 => {
-                story += &format!("send {member} here\nrestart {member} {{ }}\n");
+                story += &format!("+ send {member} here\n{held}restart {member} {{ }}\n");
                 reference.gone(member, &places.remove(member).unwrap_or_default(), "exited");
             }
             3 if seed.is_multiple_of(3) && !reference.ended.contains("a/b") => {
                 story += "send a/b:cup/5 here\nstop a:space/b\n";
+                reference.arrive();
                 reference.ended.insert("a/b".to_owned());
                 reference.lists.remove("a/b");
                 if dead.insert("a/b:cup/5") {
                     reference.gone("a/b:cup/5", &places.remove("a/b:cup/5").unwrap_or_default(), "exited");
                 }
             }
-            _ => turn(&mut dice, member, &mut reference, places.entry(member).or_default(), &mut story),
+            _ => {
+                let places = places.entry(member).or_default();
+                story += &turn(&mut dice, (number, held), member, &mut reference, places);
+            }
+        }
+        if held.is_empty() {
+            reference.arrive();
         }
     }
+    story += "send cup/0 rest\n";
+    reference.arrive();
     (story, reference)
 }
 
 /// One turn of one member in one space: some changes and some messages, all seen together.
 fn turn(
     dice: &mut Dice,
+    (number, held): (u64, &str),
     member: &str,
     reference: &mut Reference,
     places: &mut Vec<String>,
-    story: &mut String,
-) {
+) -> String {
     let space = dice.of(&SPACES);
     if reference.ended.contains(space) {
-        return;
+        return format!("{held}send {member} rest\n");
     }
+    let key = |name: &str| (member.to_owned(), space.to_owned(), name.to_owned());
+    let since = ["p", "q"].map(|name| reference.holds.get(&key(name)).copied().unwrap_or(number));
     let (mut program, mut joined, mut left, mut said) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     // An endpoint comes where it was first asked for in the turn, whatever becomes of it before the end.
     let mut first = Vec::new();
@@ -217,7 +252,8 @@ fn turn(
                 }
                 left.retain(|other| *other != name);
                 joined.retain(|held: &Held| held.name != name);
-                joined.push(Held { member, name, role, interest, pattern });
+                let since = since[usize::from(name == "q")];
+                joined.push(Held { member, name, role, interest, pattern, since });
             }
             4 => {
                 program.push(format!("leave @{space} {name}"));
@@ -232,7 +268,10 @@ fn turn(
         }
     }
     joined.sort_by_key(|held| first.iter().position(|name| *name == held.name));
-    *story += &format!("send {member} do {{ {} }}\n", program.join("; "));
+    for name in &left {
+        let _ = reference.holds.remove(&key(name));
+    }
+    reference.holds.extend(joined.iter().map(|held| (key(&held.name), held.since)));
     let change = |list: &mut Vec<Held>| {
         list.retain(|held| held.member != member || !left.contains(&held.name));
         for held in &joined {
@@ -249,6 +288,7 @@ fn turn(
         Some(place) if !holds => drop(places.remove(place)),
         _ => {}
     }
+    format!("{held}send {member} do {{ {} }}\n", program.join("; "))
 }
 
 #[test]

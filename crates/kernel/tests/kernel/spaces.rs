@@ -233,6 +233,46 @@ fn a_new_incarnation_is_told_afresh_and_nothing_of_before() {
     );
 }
 
+/// Without it a presence that the space told before it heard of the leaving would be taken for news of the new endpoint.
+#[test]
+fn an_endpoint_that_joins_again_in_a_later_turn_is_told_afresh_and_nothing_of_before() {
+    check(
+        "send cup/1 go { join here a sub part x }
+         + send cup/o go { join here o pub part x; publish here x 1 }
+         + send cup/1 out { leave here a }
+         + send cup/1 back { join here a sub part x }
+         send cup/o late { publish here x 2 }
+         + send cup/o gone { leave here o }
+         + send cup/1 turn { leave here a; join here a sub part x/* }
+         send cup/1 back { join here a sub part > }",
+        "cup/1 start: ok >idle
+         cup/1 go: ok idle
+         space/~ start: ok >open
+         space/~ space.join: ok open
+         cup/o start: ok >idle
+         cup/o go: ok idle
+         cup/1 out: ok idle
+         cup/1 back: ok idle
+         cup/o late: ok idle
+         space/~ space.acts: ok open
+         space/~ space.leave: ok open
+         space/~ space.join: ok open
+         space/~ space.publish: ok open
+         cup/o space.presence.o (cup/1 a x): ok idle
+         cup/o space.absence.o (cup/1 a x left): ok idle
+         cup/o space.presence.o (cup/1 a x): ok idle
+         cup/1 space.presence.a (cup/o o x): ok idle
+         cup/1 space.message.a (cup/o x 2): ok idle
+         cup/o gone: ok idle
+         cup/1 turn: ok idle
+         cup/1 back: ok idle
+         space/~ space.leave: ok open
+         space/~ space.acts: ok open
+         space/~ space.join: ok open
+         cup/1 space.absence.a (cup/o o x left): ok idle",
+    );
+}
+
 #[test]
 fn what_is_said_while_coming_and_going_is_heard_by_who_sees_it() {
     check(

@@ -8,8 +8,8 @@ use crate::export::store_row;
 use crate::world::labels;
 use everstate_kernel::space::{Act, Endpoint, EndpointName, Interest, Part, Pattern, Reason, Role};
 use everstate_kernel::{
-    Acting, Cause, Child, DefinitionId, Errand, Event, Failure, FailureReason, Fault, FaultCode, Held, Json,
-    Kept, Links, News, Orphan, Outcome, Parent, Parked, Pending, Rejection, Repaired, RestartFrom,
+    Acting, Cause, Child, DefinitionId, Errand, Event, Failure, FailureReason, Fault, FaultCode, Held, Hold,
+    Json, Kept, Links, News, Orphan, Outcome, Parent, Parked, Pending, Rejection, Repaired, RestartFrom,
     Restarting, Retry, Seat, Sender, Span, Spawning, Stage, Standing, Status, Task, TaskPolicy, TaskStanding,
     Timer, Trimmed, Watch,
 };
@@ -129,7 +129,10 @@ fn links() -> Links {
         watchers: vec![watch(11)],
         watched: vec![watch(12)],
         stopping: true,
-        held: vec![Held { space: address("space/~"), names: vec![Arc::from("door")] }],
+        held: vec![Held {
+            space: address("space/~"),
+            holds: vec![Hold { name: Arc::from("door"), since: 76 }],
+        }],
         seats: 3,
     }
 }
@@ -152,14 +155,14 @@ fn errands() -> Vec<Errand> {
         Errand::Monitor,
         Errand::Demonitor { number },
         Errand::Watched { number },
-        Errand::Act(Box::new(Acting { life: 76, acts: acts() })),
+        Errand::Act(Box::new(Acting { since: vec![76], acts: acts() })),
         Errand::Enter,
         Errand::Withdraw { reason: Reason::Left, departs: false },
         Errand::Withdraw { reason: Reason::Exited(Arc::from("final")), departs: true },
         Errand::Withdraw { reason: Reason::Faulted(Arc::from("tired")), departs: true },
         Errand::Withdraw { reason: Reason::Silent, departs: true },
         Errand::Evict,
-        Errand::Notice { space: address("space/~"), endpoint: name(), life: 76 },
+        Errand::Notice { space: address("space/~"), endpoint: name(), since: 76 },
     ]
 }
 
@@ -187,7 +190,7 @@ fn seats() -> [SeatRecord; 3] {
     let name = EndpointName { member: address("doors/1"), name: Arc::from("door") };
     let seat = |number, seat| SeatRecord { space: address("space/a"), number: Serial(number), seat };
     [
-        seat(8192, Some(Seat::Endpoint(Endpoint { name, part: part(), life: 76 }))),
+        seat(8192, Some(Seat::Endpoint(Endpoint { name, part: part(), since: 76 }))),
         seat(8193, Some(Seat::Inhabitant(address("a:doors/1")))),
         seat(8194, None),
     ]

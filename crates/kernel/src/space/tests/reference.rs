@@ -55,8 +55,9 @@ impl Reference {
     fn told(&self, before: &BTreeMap<u64, Endpoint>, reasons: &BTreeMap<u64, Reason>) -> Vec<Notice> {
         let mut told = Vec::new();
         for (number, local) in &self.list {
-            let mut say =
-                |news| told.push(Notice { number: *number, to: local.name.clone(), life: local.life, news });
+            let mut say = |news| {
+                told.push(Notice { number: *number, to: local.name.clone(), since: local.since, news })
+            };
             let earlier = before.get(number);
             for (other, remote) in &self.list {
                 let saw =
@@ -96,7 +97,7 @@ impl Reference {
     }
 
     pub(super) fn present(&self, part: &Part) -> Vec<Counterpart> {
-        let local = Endpoint { name: super::script::name("nobody/0", "none"), part: part.clone(), life: 0 };
+        let local = Endpoint { name: super::script::name("nobody/0", "none"), part: part.clone(), since: 0 };
         self.list.iter().filter_map(|(number, remote)| sees(*number, &local, remote)).collect()
     }
 }
