@@ -2,6 +2,10 @@
 //! errands on their way between them, hold it. Here the number is made of who made the link and a small number that
 //! nobody in the world still holds, so that worlds in which the same links were made at other times are equal.
 //!
+//! Incarnations are told apart likewise. The kernel does it by positions: what was sent before the turn that began an
+//! instance is of an earlier one. Here that turn stands for its incarnation, a number that the row holds anyway, and what
+//! an instance has sent for the one that it was then ([`life`]).
+//!
 //! It refuses to know what is linked. Its one invariant: no two links of a world have the same name, since a step is told
 //! a number above all that the world holds of its instance's making.
 //!
@@ -9,7 +13,7 @@
 //! worlds and hides nothing. What is made of a number and can be seen is the id of a child that was given none.
 
 use crate::locals::Slot;
-use everstate_kernel::{Errand, Links, Serial};
+use everstate_kernel::{Errand, Event, Links, Serial};
 
 /// Positions of local steps begin here, so that they differ from the small numbers of canonical forms.
 const BASE: u64 = 1 << 40;
@@ -19,6 +23,37 @@ const TURNS: u64 = 1 << 20;
 
 /// A turn that has named something: whose it is, and its number.
 pub(crate) type Name = (Slot, u32);
+
+/// Positions of incarnations are this far apart, so that what arrives can be numbered in two ways.
+const LIFE: u64 = 2;
+
+/// The position that stands for the turn that began that incarnation.
+pub(crate) fn life(incarnation: u32) -> u64 {
+    LIFE * u64::from(incarnation)
+}
+
+/// The number of an event that was sent in that life, when it is tried for the first or the second time.
+pub(crate) fn arriving(life: u64, index: u64, salt: u64) -> Serial {
+    Serial((life + salt % LIFE) * Serial::PER_TURN + index)
+}
+
+/// The life that a number of [`arriving`] stands for.
+pub(crate) fn life_of(number: Serial) -> u64 {
+    let position = number.0 / Serial::PER_TURN;
+    position - position % LIFE
+}
+
+/// Is it the position of a step, and no small number of a canonical form?
+pub(crate) fn is_of_step(position: u64) -> bool {
+    // What an end takes with it is numbered one turn before.
+    position + 1 >= BASE
+}
+
+/// Is it a number of a step of that instance?
+pub(crate) fn is_of(slot: Slot, number: Serial) -> bool {
+    let next = Serial(number.0 + Serial::PER_TURN);
+    name_of(next).is_some_and(|(whose, _)| whose == slot)
+}
 
 /// The position of a step of that instance whose names nobody holds yet.
 pub(crate) fn position(slot: Slot, fresh: u32) -> u64 {
@@ -41,6 +76,11 @@ pub(crate) fn of_links(links: &Links) -> Vec<Name> {
     let children = links.children.iter().map(|child| child.link);
     let watches = links.watchers.iter().chain(&links.watched).map(|watch| watch.number);
     parents.chain(children).chain(watches).filter_map(name_of).collect()
+}
+
+/// The name that an event in a mailbox holds: what is told of a child has the number of the link.
+pub(crate) fn of_event(event: &Event) -> Option<Name> {
+    name_of(event.number().filter(|_| event.is_told())?)
 }
 
 /// The name that an errand on its way holds.
