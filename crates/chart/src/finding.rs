@@ -75,6 +75,7 @@ codes! {
     Unhandled "unhandled-event" Warning "An event that the chart sends to itself and that no state takes.";
     UndeclaredEvent "undeclared-event" Warning "The definition declares its events, and a transition names another one.";
     NeverPresent "never-present" Warning "An expression asks who is present for a pattern that no endpoint of the machine is ever told of: nobody ever is.";
+    BrokenProperty "broken-property" Warning "A property of the definition does not hold: something can happen to an instance that breaks it. Reported by `everstate check`, which explores one.";
     Unused "unused-name" Warning "A named guard or action that nothing uses, or a declared event that no state takes.";
 }
 

@@ -32,6 +32,10 @@ fn example(code: Code) -> Option<(&'static str, &'static str)> {
             "name: orders\nguards: {covered: event.amount > 0}\ninitial: open\nstates:\n  open: {on: {pay: done}}\n  done: {type: final}\n",
             "Use the name, or remove it.",
         ),
+        Code::BrokenProperty => (
+            "name: orders\ninitial: open\nproperties:\n  - never: in('shipped') && !context.paid\ncontext: {paid: false}\nstates:\n  open: {on: {pay: {actions: {assign: {paid: true}}}, ship: shipped}}\n  shipped: {type: final}\n",
+            "Correct the machine, with the story that comes with the finding, or the property. Other machines are not there when one instance is explored: an event for them goes nowhere, and a task may end in any way.",
+        ),
         Code::NeverPresent => (
             "name: dispatch\ninitial: waiting\nstates:\n  waiting:\n    endpoints: {workers: {pattern: worker/*/idle, role: subscriber}}\n    always: {guard: present('workers/*/idle'), target: done}\n  done: {type: final}\n",
             "Correct the pattern, or hold an endpoint that takes it: a machine knows only of those who match an endpoint of its own.",
@@ -75,7 +79,10 @@ mod tests {
 
     #[test]
     fn every_warning_has_an_example_that_gives_it() {
-        for code in Code::ALL.iter().filter(|code| code.severity() == Severity::Warning) {
+        // What exploration finds, it finds elsewhere: `sim` tries this example.
+        let explored = |code: &&Code| **code == Code::BrokenProperty;
+        let warnings = Code::ALL.iter().filter(|code| code.severity() == Severity::Warning);
+        for code in warnings.filter(|code| !explored(code)) {
             let (text, _) = example(*code).unwrap_or_else(|| panic!("{code} has no example"));
             let found = crate::read("orders.yaml", text).findings;
             assert!(found.iter().any(|one| one.code == *code), "{code}: {found:?}");

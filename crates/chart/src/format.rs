@@ -129,6 +129,11 @@ pub static DEFINITION: Object = Object {
             "Warnings that are meant to be, by their [codes](findings.md), each with the reason: `allow: {dead-end: the archive is never left}`. Errors cannot be allowed.",
         ),
         key(
+            "properties",
+            Takes::List(&Takes::Map(&PROPERTY)),
+            "What must hold of every instance, whatever happens to it. `everstate check` explores one within a small budget; a [system](../guides/exploring.md) explores many together.",
+        ),
+        key(
             "events",
             Takes::Names(&Takes::Either(&[Takes::Map(&EVENT), Takes::Text])),
             "The events that the machine knows, each with a description (as text, or in a map) and the shape of its data. Data of another shape is rejected at the door.",
@@ -212,6 +217,25 @@ pub static FLAT_TRANSITION: Object = Object {
         key("from", Takes::Text, "The state that it leaves."),
         key("to", Takes::Text, "The state that it enters."),
         key("event", Takes::Text, "The event that it takes."),
+    ],
+};
+
+/// What must hold of an instance.
+pub static PROPERTY: Object = Object {
+    name: "property",
+    doc: "What must hold of an instance: one of `always`, `never`, `eventually`, `reachable`, or `hold` with `until`. Expressions name `in('STATE')`, `context`, `states`, `ended`, `output` and `waiting`.",
+    keys: &[
+        key("name", Takes::Text, "What findings call it; without it, its own text."),
+        key("always", Takes::Expression, "It holds whatever has happened."),
+        key("never", Takes::Expression, "It does not hold, whatever has happened."),
+        key(
+            "eventually",
+            Takes::Expression,
+            "It holds some day, when time passes and tasks end; clients owe nothing.",
+        ),
+        key("reachable", Takes::Expression, "Something can happen after which it holds."),
+        key("hold", Takes::Expression, "It holds until `until` does."),
+        key("until", Takes::Expression, "It holds some day, and `hold` does before."),
     ],
 };
 
@@ -552,6 +576,7 @@ pub static OBJECTS: &[&Object] = &[
     &SHAPE,
     &RETRY,
     &RETAIN,
+    &PROPERTY,
     &SUPERVISOR,
     &SUPERVISED,
     &BACKOFF,

@@ -8,7 +8,8 @@ use crate::address::Address;
 use crate::behaviour::Behaviour;
 use crate::message;
 use everstate_kernel::{Address as AnyAddress, Json};
-use everstate_sim::{Claim, Condition, May, Member, Report, Run, Scripted, System};
+use everstate_sim::{Claim, Condition, May, Member, Report, Run, Scripted, StandIn, System, TaskAnswer, Who};
+pub use everstate_sim::{Reaction, TaskEnd};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -113,6 +114,30 @@ impl Simulation {
             let (to, times) = (to.any().clone(), Some(times));
             self.system.environment.push(May { to, event, data, times });
         }
+        self
+    }
+
+    /// In place of the behaviour, about a message of that variant (`*` for any other) one of these is done, whichever: a
+    /// payment service that answers whatever it may answer.
+    pub fn replace<B: Behaviour>(
+        mut self,
+        variant: &str,
+        reactions: impl IntoIterator<Item = Reaction>,
+    ) -> Simulation {
+        let on = (Arc::from(variant), reactions.into_iter().collect());
+        let is_this = |one: &&mut StandIn| matches!(&one.who, Who::Kind(kind) if **kind == *B::NAME);
+        match self.system.stand_ins.iter_mut().find(is_this) {
+            Some(known) => known.on.push(on),
+            None => self.system.replace(StandIn { who: Who::Kind(Arc::from(B::NAME)), on: vec![on] }),
+        }
+        self
+    }
+
+    /// Tasks of that queue end in one of these ways, whichever, as often as they are asked for.
+    pub fn task(mut self, queue: &str, ends: impl IntoIterator<Item = TaskEnd>) -> Simulation {
+        let queue: Arc<str> = Arc::from(queue);
+        let answers = ends.into_iter().map(|end| TaskAnswer { queue: queue.clone(), end, times: None });
+        self.system.tasks.extend(answers);
         self
     }
 

@@ -1,6 +1,6 @@
 //! The same machines in the simulator: what is right holds in every order, what is wrong is found.
 
-use everstate::simulation::{Simulation, explore, simulate};
+use everstate::simulation::{Reaction, Simulation, explore, simulate};
 use everstate::{Address, Behaviour, Context, Signal};
 use serde::{Deserialize, Serialize};
 
@@ -103,4 +103,21 @@ fn what_is_wrong_with_a_system_is_said() {
     let system = Simulation::new("nonsense").behaviour::<Till>().always("so", "nobody.context > 3");
     let problem = system.system().map(drop).expect_err("nobody is there");
     assert!(problem.contains("nobody"), "{problem}");
+}
+
+#[test]
+fn a_till_that_may_answer_anything() {
+    let clerk = |name: &str| Address::<Clerk>::new(name).expect("an id");
+    let with = |reactions: Vec<Reaction>| {
+        Simulation::new("any till")
+            .behaviour::<Clerk>()
+            .replace::<Till>("Count", reactions)
+            .there("ann", &clerk("ann"), &Clerk::default())
+            .sends("ann", &clerk("ann"), Work)
+            .eventually("she is told", "ann.context.done")
+    };
+    let zero = || Reaction::reply(&serde_json::json!(0));
+    explore(&with(vec![zero(), Reaction::reply(&serde_json::json!(7))])).assert();
+    let report = explore(&with(vec![zero(), Reaction::nothing()]));
+    assert_eq!(report.violation.expect("nobody answers").property(), "she is told");
 }

@@ -37,6 +37,11 @@ impl EventId {
         Ok(EventId(Arc::from(text)))
     }
 
+    /// The id that the kernel gives to an event which it carries under that number.
+    pub fn of_number(number: Serial) -> EventId {
+        EventId::internal(format!("~{}", number.0))
+    }
+
     /// The id that the kernel gives to an event of its own making; the text is made of checked parts.
     pub(crate) fn internal(text: String) -> EventId {
         EventId(Arc::from(text))
@@ -122,7 +127,7 @@ impl Event {
 
     /// Does the kernel tell its receiver of something? When nobody takes such an event, it is ignored, whatever the
     /// definition says of events that nobody takes.
-    pub(crate) fn is_told(&self) -> bool {
+    pub fn is_told(&self) -> bool {
         match &self.sender {
             Sender::System => true,
             Sender::Instance(_) => Event::is_reserved(&self.name),
@@ -136,7 +141,7 @@ impl Event {
     }
 
     /// The kernel's own number in its id, if it was sent by an instance.
-    pub(crate) fn number(&self) -> Option<Serial> {
+    pub fn number(&self) -> Option<Serial> {
         self.id.as_str().strip_prefix('~')?.parse().ok().map(Serial)
     }
 
@@ -151,7 +156,7 @@ impl Event {
     }
 
     /// The number of the task whose end it tells of.
-    pub(crate) fn task(&self) -> Option<Serial> {
+    pub fn task(&self) -> Option<Serial> {
         if self.sender != Sender::System || !self.is_of_task() {
             return None;
         }

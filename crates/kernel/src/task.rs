@@ -249,7 +249,7 @@ impl Lease {
     }
 
     /// The id of the event that tells the instance of the end.
-    pub(crate) fn event_id(&self) -> EventId {
+    pub fn event_id(&self) -> EventId {
         EventId::internal(format!("~{}.{}", self.number.0, self.lease))
     }
 }

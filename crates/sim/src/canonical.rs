@@ -11,7 +11,7 @@
 //! | positions, history, number of turns, times of creation and of the last turn | nobody: a behaviour is not given them |
 //! | numbers of timers, of waiting events and of the outbox | the kernel, which compares them (their order is kept) and asks which effect of a turn they were (kept too) |
 //! | numbers of seats of a space | the kernel, which tells in their order (kept); who lives there has no order |
-//! | when an incarnation began | the kernel, to tell it from the one before; a world where there was one says that it is bounded |
+//! | when an incarnation began | the kernel, to tell it from the ones before; its number stays: see [`crate::names`] |
 //! | how far a task has come | nobody: a behaviour is told of its end alone |
 //! | ids of events between machines | a behaviour, as text; the only number that reaches one |
 //! | the seed of a turn | a behaviour |
@@ -21,35 +21,51 @@
 //! positions, ids, seeds and (unless a definition reads the clock, in which case time stays in) times, and must come
 //! out the same. A step that does not is reported, and no exploration that met one calls itself complete.
 
+use crate::names;
 use crate::tables::Kept;
-use everstate_kernel::{Errand, Event, EventId, Json, News, Seat, Sender, Serial, Source, Stage, Time};
+use everstate_kernel::{
+    Address, Errand, Event, EventId, Instance, Json, Lease, News, Seat, Sender, Serial, Source,
+    Stage, Time,
+};
 
 /// The id that stands for all ids of events between machines.
 pub(crate) fn any_id() -> EventId {
     EventId::parse("event").expect("made of visible characters")
 }
 
-/// When an instance is woken: by each of its timers in the order in which they were set, then by a retry.
+/// When an instance is woken: by each of its timers, and by each of its tasks that has a deadline, in the order in which
+/// they were asked for, then by a retry.
 pub(crate) type Dues = Vec<Time>;
 
 /// An instance in its canonical form, and what was taken out of it: when it is to be woken.
 pub(crate) fn kept(kept: &Kept, keep_times: bool) -> (Kept, Dues) {
     let mut row = kept.row.clone();
-    let mut dues: Dues = row.timers.iter().map(|timer| timer.due).collect();
-    for (place, timer) in row.timers.iter_mut().enumerate() {
-        timer.generation = Serial(place as u64 * Serial::PER_TURN + timer.generation.0 % Serial::PER_TURN);
+    let mut dues: Dues = wakes(&row).into_iter().map(|(_, due)| due).collect();
+    // Timers and tasks are numbered together: of two that are due at once, the earlier one comes first.
+    let mut numbers: Vec<Serial> = row.timers.iter().map(|timer| timer.generation).collect();
+    numbers.extend(row.tasks.iter().map(|task| task.number));
+    numbers.sort_unstable();
+    let renumbered = |number: Serial| {
+        let place = numbers.partition_point(|other| *other < number);
+        Serial(place as u64 * Serial::PER_TURN + number.0 % Serial::PER_TURN)
+    };
+    let tasks: Vec<(Serial, Serial)> =
+        row.tasks.iter().map(|task| (task.number, renumbered(task.number))).collect();
+    for timer in &mut row.timers {
+        timer.generation = renumbered(timer.generation);
         timer.due = Time(0);
     }
-    for (place, task) in row.tasks.iter_mut().enumerate() {
-        task.number = Serial(place as u64 * Serial::PER_TURN + task.number.0 % Serial::PER_TURN);
+    for task in &mut row.tasks {
+        task.number = renumbered(task.number);
         (task.asked_at, task.attempts, task.leases, task.failure) = (Time(0), 0, 0, None);
         if task.stage != Stage::Ended {
             task.stage = Stage::Ready { since: Time(0) };
         }
     }
-    (row.turns, row.born, row.created_at, row.last_event_at) = (1, 0, Time(0), Time(0));
-    let children = row.links.iter_mut().flat_map(|links| &mut links.children);
-    children.for_each(|child| child.born = child.born.min(BEGUN));
+    if names::is_of_step(row.born) {
+        row.born = names::life(row.incarnation);
+    }
+    (row.turns, row.created_at, row.last_event_at) = (1, Time(0), Time(0));
     let mut mailbox = kept.mailbox.clone();
     for (place, queued) in mailbox.iter_mut().enumerate() {
         if let Some(retry) = row.retry.as_mut().filter(|retry| retry.number == queued.number) {
@@ -59,7 +75,9 @@ pub(crate) fn kept(kept: &Kept, keep_times: bool) -> (Kept, Dues) {
         if let Source::Outbox(_) = queued.source {
             queued.source = Source::Outbox(Serial(0));
         }
+        let id = waiting_id(&queued.event, &tasks);
         queued.event = event(&queued.event, keep_times);
+        queued.event.id = id.unwrap_or_else(|| queued.event.id.clone());
     }
     if let Some(retry) = &mut row.retry {
         dues.push(retry.due);
@@ -68,19 +86,51 @@ pub(crate) fn kept(kept: &Kept, keep_times: bool) -> (Kept, Dues) {
     (Kept { row, mailbox }, dues)
 }
 
-/// That a child has begun, whenever it was.
-const BEGUN: u64 = 1;
+/// What wakes an instance but for a retry, in the order in which it was asked for: its number, and when it is due.
+pub(crate) fn wakes(row: &Instance) -> Vec<(Serial, Time)> {
+    let timers = row.timers.iter().map(|timer| (timer.generation, timer.due));
+    let tasks = row.tasks.iter().filter(|task| task.stage != Stage::Ended);
+    let tasks = tasks.filter_map(|task| Some((task.number, task.deadline()?)));
+    let mut wakes: Vec<(Serial, Time)> = timers.chain(tasks).collect();
+    wakes.sort_unstable_by_key(|(number, _)| *number);
+    wakes
+}
 
-/// An errand in its canonical form. Links and endpoints keep their numbers: see [`crate::names`].
-pub(crate) fn errand(errand: &Errand) -> Errand {
+/// The id of an event in a mailbox, of which the kernel reads which incarnation has sent it, which child it tells of, or
+/// which task has ended.
+fn waiting_id(event: &Event, tasks: &[(Serial, Serial)]) -> Option<EventId> {
+    if let Some(number) = event.task() {
+        // One that was cancelled since is older than all that were asked for afterwards.
+        let known = tasks.iter().find(|(task, _)| *task == number).map_or(Serial(0), |(_, now)| *now);
+        let address = Address::new("task", "of").expect("a kind and an id");
+        return Some(Lease { address, number: known, lease: 0 }.event_id());
+    }
+    let number = event.number().filter(|_| matches!(event.sender, Sender::Instance(_)))?;
+    Some(EventId::of_number(match names::is_of_step(number.0 / Serial::PER_TURN) {
+        true => number,
+        false => names::arriving(names::life_of(number), 0, 0),
+    }))
+}
+
+/// An errand in its canonical form; `life` is that of its sender, and `about` that of what arrived when it was sent.
+/// Links and endpoints keep their numbers: see [`crate::names`].
+pub(crate) fn errand(errand: &Errand, life: u64, about: u64) -> Errand {
+    let life_of = |position: u64| if names::is_of_step(position) { life } else { position };
     match errand {
-        Errand::Event | Errand::Answer(_) => Errand::Event,
-        Errand::Told { link, news: News::Started(_) } => {
-            Errand::Told { link: *link, news: News::Started(BEGUN) }
+        Errand::Answer(number) => {
+            let is_small = number.0 / Serial::PER_TURN < ARRIVING;
+            let life = if is_small { names::life_of(*number) } else { about };
+            Errand::Answer(names::arriving(life, 0, 0))
+        }
+        Errand::Told { link, news: News::Started(born) } => {
+            Errand::Told { link: *link, news: News::Started(life_of(*born)) }
         }
         other => other.clone(),
     }
 }
+
+/// What arrives and is no event has a number below all that a step gives and above all seats that there are.
+pub(crate) const ARRIVING: u64 = 1 << 39;
 
 /// What a space holds in its canonical form: endpoints in the order in which they joined, then who lives there.
 pub(crate) fn seats<'a>(held: impl Iterator<Item = &'a Seat>) -> Vec<Seat> {
@@ -102,7 +152,7 @@ pub(crate) fn event(event: &Event, keep_times: bool) -> Event {
         event.time = Time(0);
     }
     if event.sender != Sender::Client {
-        if event.sender == Sender::System {
+        if event.sender == Sender::System || event.name.starts_with("child.faulted.") {
             event.data = without_id(&event.data);
         }
         event.id = any_id();
@@ -125,8 +175,15 @@ fn without_id(data: &Json) -> Json {
 /// An instance as a node would find it in a store, with those dues, and its timers numbered from 0.
 pub(crate) fn restored(kept: &Kept, dues: &[Time]) -> Kept {
     let mut kept = kept.clone();
-    for (timer, due) in kept.row.timers.iter_mut().zip(dues) {
-        timer.due = *due;
+    let wakes = wakes(&kept.row);
+    for ((number, _), due) in wakes.iter().zip(dues) {
+        if let Some(timer) = kept.row.timers.iter_mut().find(|timer| timer.generation == *number) {
+            timer.due = *due;
+        }
+        let task = kept.row.tasks.iter_mut().find(|task| task.number == *number);
+        if let Some((task, span)) = task.and_then(|task| task.policy.deadline.map(|span| (task, span))) {
+            task.asked_at = Time(due.0.saturating_sub_unsigned(span.0));
+        }
     }
     if let (Some(retry), Some(due)) = (&mut kept.row.retry, dues.last()) {
         retry.due = *due;

@@ -153,7 +153,7 @@ pub fn explore_within(
     if let Some((_, what)) = budgets.iter().find(|(budget, _)| *budget == 0) {
         return Err(ExploreError::NoBudget(what));
     }
-    let locals = Locals::new(system.definitions.clone(), system.clock, system.mailbox_max);
+    let locals = Locals::new(system);
     let (stage, first, starts) = Stage::set(system, &locals).map_err(ExploreError::Start)?;
     let of_runs = |claim: &Claim| matches!(claim, Claim::Eventually(_) | Claim::Until(..));
     let whole = system.properties.iter().any(|property| of_runs(&property.claim))

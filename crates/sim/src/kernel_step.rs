@@ -6,11 +6,13 @@
 use crate::canonical;
 use crate::locals::{CellEntry, Due, LetterEntry, LocalStep, Locals, Mark, MarkKind, NOBODY, Origin, Slot};
 use crate::names;
+use crate::standing::Standing;
 use crate::tables::{Kept, Tables};
+use crate::task::{self, TaskEnd};
 use everstate_kernel::{
-    Address, Answer, Definition, Errand, Event, EventId, Hold, Input, Json, Links, Loaded, Node, Out,
-    Outcome, OutcomeRecord, Record, Refusal, Release, Seat, Sent, Serial, Status, Ticket, Time, TimerKey,
-    version_order,
+    Address, Answer, Definition, Errand, Event, EventId, Hold, Input, Json, Lease, Links, Loaded, Node, Out,
+    Outcome, OutcomeRecord, Record, Refusal, Release, RestartFrom, SESSION_KIND, Seat, Sent, Serial, Status,
+    Ticket, Time, TimerKey, version_order,
 };
 use std::sync::Arc;
 
@@ -26,13 +28,24 @@ pub(crate) struct Trial<'a> {
     pub(crate) salt: u64,
     /// See [`crate::names`].
     pub(crate) fresh: u32,
-    pub(crate) joins: u32,
+    pub(crate) joins: names::Joins,
+    /// In which life of its sender that which arrives was sent.
+    pub(crate) about: u64,
+}
+
+impl Trial<'_> {
+    /// Of an instance that is not there, in a world without anything else.
+    pub(crate) fn of_nobody(locals: &Locals, slot: Slot, now: Time) -> Trial<'_> {
+        let (seats, dues, joins) = (Vec::new(), Vec::new(), names::Joins::default());
+        Trial { locals, slot, kept: None, seats, dues, now, salt: 0, fresh: 0, joins, about: 0 }
+    }
 }
 
 /// What came of a step.
 #[derive(Debug)]
 pub(crate) struct Came {
     before: Option<Kept>,
+    about: u64,
     dues: Vec<Time>,
     after: Option<Kept>,
     seats: Vec<Seat>,
@@ -42,8 +55,6 @@ pub(crate) struct Came {
 }
 
 const SEED: u64 = 0x5eed;
-/// What arrives has a number below all that a step gives and above all seats that there are.
-const ARRIVING: u64 = 1 << 39;
 const TICKET: Ticket = Ticket(0);
 
 /// Starts an instance. A start that does not come about is told as text.
@@ -58,6 +69,21 @@ pub(crate) fn start(trial: &Trial<'_>, data: &Json) -> Result<Came, String> {
     }
 }
 
+/// Lets an instance stand somewhere. What does not come about is told as text.
+pub(crate) fn stand(trial: &Trial<'_>, standing: &Standing) -> Result<Came, String> {
+    let told = |came: Came| match &came.answer {
+        Some(Answer::Refused(refusal)) => Err(refusal.to_string()),
+        _ => Ok(came),
+    };
+    let first = told(run(trial, standing.begin(trial.now, TICKET), Vec::new(), None).0)?;
+    let row = first.after.as_ref().map(|after| &after.row);
+    let Some(settle) = row.and_then(|row| standing.settle(row, TICKET)) else { return Ok(first) };
+    let (kept, fresh) = (first.after.clone(), trial.fresh + 1);
+    let second = told(run(&Trial { kept, fresh, ..trial.clone() }, settle, Vec::new(), None).0)?;
+    let sent = first.sent.into_iter().chain(second.sent).collect();
+    Ok(Came { before: None, sent, ..second })
+}
+
 /// Gives an instance an event.
 pub(crate) fn take(trial: &Trial<'_>, letter: &LetterEntry) -> Came {
     let to = trial.locals.address(trial.slot);
@@ -68,19 +94,22 @@ pub(crate) fn take(trial: &Trial<'_>, letter: &LetterEntry) -> Came {
     let outside = |event: Event| Input::Event { ticket: TICKET, to: to.clone(), event };
     match letter.origin {
         Origin::Machine => {
-            event.id = match trial.salt {
-                0 => canonical::any_id(),
-                _ => EventId::parse("another").expect("made of visible characters"),
-            };
             let errand = letter.errand.clone();
             let number = match &errand {
                 one if names::is_naming(one) => Serial(letter.index),
-                Errand::Event => Serial(letter.index + trial.salt * Serial::PER_TURN),
-                _ => Serial(letter.index + (ARRIVING + trial.salt) * Serial::PER_TURN),
+                Errand::Event | Errand::Answer(_) => names::arriving(letter.life, letter.index, trial.salt),
+                _ => Serial(letter.index + (canonical::ARRIVING + trial.salt) * Serial::PER_TURN),
             };
+            event.id = EventId::of_number(match &errand {
+                // What waits in the mailbox is of the child with this link.
+                Errand::Told { link, .. } => *link,
+                _ => number,
+            });
+            let trial = &Trial { about: letter.life, ..trial.clone() };
             let sent = Sent { number, to: to.clone(), event, errand };
             run(trial, Input::Deliver(number, to.clone()), vec![sent], None).0
         }
+        Origin::Late => say_again(trial, letter),
         Origin::Environment => run(trial, outside(event), Vec::new(), None).0,
         Origin::Script => {
             let name = event.name.clone();
@@ -97,6 +126,10 @@ pub(crate) fn take(trial: &Trial<'_>, letter: &LetterEntry) -> Came {
 }
 
 fn refused_script(came: &Came, to: &Address, name: &str) -> Option<Mark> {
+    // Whoever held a session that is silent is told so, and knows what to do.
+    if to.kind() == SESSION_KIND && came.after.as_ref().is_some_and(|after| after.row.status.is_ended()) {
+        return None;
+    }
     let why = match came.answer.as_ref()? {
         Answer::Decided { outcome: Outcome::Rejected { reason, .. }, .. } => reason.to_string(),
         Answer::Refused(Refusal::StartFaulted(_)) => return None,
@@ -107,12 +140,48 @@ fn refused_script(came: &Came, to: &Address, name: &str) -> Option<Mark> {
     Some(Mark { kind: MarkKind::Refusal, text })
 }
 
+/// Lets a worker, or the want of one, end a task.
+pub(crate) fn answer(trial: &Trial<'_>, place: u16, end: &TaskEnd) -> Came {
+    let mut trial = trial.clone();
+    let address = trial.locals.address(trial.slot);
+    let task = trial.kept.as_mut().and_then(|kept| kept.row.tasks.get_mut(usize::from(place)));
+    let task = task.expect("whoever offers a task has seen it");
+    task.leases += trial.salt as u32;
+    let input = end.input(task, &address, trial.now, TICKET);
+    run(&trial, input, Vec::new(), None).0
+}
+
+/// Lets a worker say once more what it has said of a task that was: what is remembered of it is what the first saying
+/// of such a word leaves behind.
+fn say_again(trial: &Trial<'_>, letter: &LetterEntry) -> Came {
+    let address = trial.locals.address(trial.slot);
+    let number = Serial(canonical::ARRIVING * Serial::PER_TURN);
+    let lease = Lease { address, number, lease: 1 };
+    let report = || Input::Report { ticket: TICKET, lease: lease.clone(), report: task::said(&letter.event) };
+    let mut first = trial.clone();
+    if let Some(kept) = &mut first.kept {
+        kept.row.tasks.push(task::leased(&letter.event, number, trial.now));
+    }
+    let known = run(&first, report(), Vec::new(), None).1;
+    run(trial, report(), Vec::new(), known).0
+}
+
+/// Lets a session fall silent, or whoever held it come back and begin it anew.
+pub(crate) fn of_session(trial: &Trial<'_>, back: Option<&Json>) -> Came {
+    let address = trial.locals.address(trial.slot);
+    let input = match back {
+        None => Input::Silence { ticket: TICKET, address },
+        Some(data) => Input::Restart { ticket: TICKET, address, from: RestartFrom::Initial(data.clone()) },
+    };
+    run(trial, input, Vec::new(), None).0
+}
+
 /// Lets a timer or the retry of an instance be due.
 pub(crate) fn wake(trial: &Trial<'_>, place: u16) -> Came {
     let address = trial.locals.address(trial.slot);
     let due = trial.dues[usize::from(place)];
-    let timers = trial.kept.as_ref().map_or(&[][..], |kept| &kept.row.timers);
-    let generation = timers.get(usize::from(place)).map(|timer| timer.generation);
+    let wakes = trial.kept.as_ref().map_or_else(Vec::new, |kept| canonical::wakes(&kept.row));
+    let generation = wakes.get(usize::from(place)).map(|(number, _)| *number);
     run(trial, Input::Due(TimerKey { due, address, generation }), Vec::new(), None).0
 }
 
@@ -189,14 +258,21 @@ fn came(trial: &Trial<'_>, address: &Address, tables: &Tables, out: Out) -> Came
         marks.push(Mark { kind: MarkKind::Fault, text });
     }
     let mut after = tables.instances.get(address).map(|kept| Kept::clone(kept));
+    let before = trial.kept.as_ref().and_then(|kept| kept.row.links.as_deref());
     let links = after.as_mut().and_then(|after| after.row.links.as_deref_mut());
+    let joins = match (&before, &links) {
+        (Some(before), Some(links)) if names::has_joined_again(before, links) => trial.joins.again,
+        _ => trial.joins.anew,
+    };
     let held = links.map(|links| &mut links.held).into_iter().flatten();
     let mut holds: Vec<&mut Hold> = held.flat_map(|held| &mut held.holds).collect();
-    names::number_joins(&mut holds, &mut sent, trial.joins);
+    names::number_joins(&mut holds, &mut sent, joins);
     let seats = canonical::seats(tables.seats.values());
     // As production delivers them, whatever the order in which the records were written.
-    sent.sort_by_key(|sent: &Sent| sent.number);
-    Came { before: trial.kept.clone(), dues: trial.dues.clone(), after, seats, sent, marks, answer }
+    // What answers that which has arrived has a number from before this step, whoever's that number is.
+    sent.sort_by_key(|sent: &Sent| (names::is_of(trial.slot, sent.number), sent.number));
+    let (before, dues) = (trial.kept.clone(), trial.dues.clone());
+    Came { before, about: trial.about, dues, after, seats, sent, marks, answer }
 }
 
 impl Came {
@@ -208,31 +284,44 @@ impl Came {
             None => NOBODY,
         };
         let mut marks = self.marks.clone();
-        let restarted = self.after.as_ref().is_some_and(|after| after.row.incarnation > 1);
-        if restarted || self.after.as_ref().is_some_and(keeps_news_of_children) {
+        let tasks = self.after.iter().flat_map(|after| &after.row.tasks);
+        let unanswered = tasks.filter(|task| !locals.answers.iter().any(|answer| answer.is_for(&task.queue)));
+        marks.extend(unanswered.map(|task| {
             let text = format!(
-                "{}: what an earlier incarnation or child has sent is let in, which production refuses",
-                locals.address(slot)
+                "{} asks for a task of the queue {}, and the system does not say how such a task may end; list it under `tasks`",
+                locals.address(slot),
+                task.queue
             );
-            marks.push(Mark { kind: MarkKind::Chance, text });
-        }
-        if self.after.as_ref().is_some_and(|after| !after.row.tasks.is_empty()) {
-            let text = format!(
-                "{} asks for tasks; what becomes of them is not explored, only simulated",
-                locals.address(slot)
-            );
-            marks.push(Mark { kind: MarkKind::Chance, text });
-        }
-        let sends = self.sent.iter().map(|sent| (locals.slot(&sent.to), locals.letter_sent(sent)));
+            Mark { kind: MarkKind::Chance, text }
+        }));
+        let send = |sent: &Sent| {
+            let life = self.life_at(sent.number);
+            (locals.slot(&sent.to), locals.letter_sent(sent, life, self.about))
+        };
+        let sends = self.sent.iter().map(send);
         LocalStep { cell, sends: sends.collect(), dues: dues.into(), marks: marks.into() }
+    }
+
+    /// In which life the instance has sent what has this number: one turn of a step may begin another.
+    fn life_at(&self, number: Serial) -> u64 {
+        let before = self.before.as_ref().map_or(0, |before| before.row.born);
+        let Some(row) = self.after.as_ref().map(|after| &after.row) else { return before };
+        let position = number.0 / Serial::PER_TURN;
+        match names::is_of_step(row.born) && position >= row.born {
+            true => names::life(row.incarnation),
+            false => before,
+        }
     }
 
     /// When each timer is due: as before when it was there before, which its small number tells.
     fn dues_of(&self, after: &Kept, now: Time) -> Vec<Due> {
-        let before = self.before.as_ref().map_or(0, |before| before.row.timers.len());
-        let timers = after.row.timers.iter().map(|timer| match timer.generation.0 / Serial::PER_TURN {
-            old if old < before as u64 => Due::As(old as u16),
-            _ => Due::In(timer.due.0 - now.0),
+        let known = self.before.as_ref().map_or_else(Vec::new, |before| canonical::wakes(&before.row));
+        let before = known.len();
+        let timers = canonical::wakes(&after.row).into_iter().map(|(number, due)| {
+            match known.iter().position(|(other, _)| *other == number) {
+                Some(old) => Due::As(old as u16),
+                None => Due::In(due.0 - now.0),
+            }
         });
         let retried = self.before.as_ref().and_then(|before| before.row.retry.as_ref());
         let retry = after.row.retry.as_ref().map(|retry| match retried {
@@ -243,11 +332,6 @@ impl Came {
         });
         timers.chain(retry).collect()
     }
-}
-
-/// Does what the kernel told of a child wait in the mailbox, where it could become outdated?
-fn keeps_news_of_children(kept: &Kept) -> bool {
-    kept.mailbox.iter().any(|queued| queued.event.name.starts_with("child."))
 }
 
 /// The definition of that name and version, the greatest when none is given.
@@ -277,7 +361,11 @@ pub(crate) fn is_stuck(
     address: &Address,
 ) -> bool {
     let Some(kept) = &entry.kept else { return false };
-    if entry.timers > 0 || is_told_of_others(kept) || !matches!(kept.row.status, Status::Active) {
+    if entry.timers > 0
+        || !kept.row.tasks.is_empty()
+        || is_told_of_others(kept)
+        || !matches!(kept.row.status, Status::Active)
+    {
         return false;
     }
     waiting(definitions, kept, address)

@@ -6,6 +6,7 @@
 //!
 //! Its one invariant: what it says of a system is what the kernel does; no rule of the kernel is written down twice.
 
+mod alone;
 mod canonical;
 mod chance;
 mod choice;
@@ -20,24 +21,31 @@ mod property;
 mod scene;
 mod shrink;
 mod simulate;
+mod stand_in;
+mod standing;
 mod story;
 mod system;
 mod tables;
+mod task;
 mod trace;
 mod world;
 
 #[cfg(test)]
 mod world_tests;
 
+pub use alone::check_properties;
 pub use explore::{ExploreError, Limits, Progress, Report, explore, explore_within};
 pub use play::{Play, Told};
 pub use property::{Claim, Condition, Property};
 pub use simulate::{Cohort, CohortSummary, Run, STEPS_MAX, simulate};
+pub use stand_in::{Reaction, Sending, StandIn};
+pub use standing::{Standing, TimerLeft};
 pub use story::{Violation, replay, tell};
 pub use system::{
     BEGINS, BuiltIn, Ends, Faults, Link, MAILBOX_MAX, May, Member, ReadSystem, Scripted, System, Timers, Who,
     digest,
 };
 pub use tables::{Kept, Tables};
+pub use task::{TaskAnswer, TaskEnd};
 pub use trace::{Happening, Posted, TRACE_VERSION, Trace};
 pub use world::{Step, World, WorldError};

@@ -8,8 +8,14 @@ use crate::canonical;
 use crate::kernel_step::{self, Trial};
 use crate::names::{self, Name};
 use crate::property::Seen;
+use crate::stand_in;
+use crate::standing::Standing;
+use crate::system::System;
 use crate::tables::Kept;
-use everstate_kernel::{Address, Definition, Errand, Event, Json, Seat, Sender, Sent, Serial, Time};
+use crate::task::TaskAnswer;
+use everstate_kernel::{
+    Address, Definition, Errand, Event, Json, Node, Seat, Sender, Sent, Serial, Stage, Time,
+};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, RwLock};
@@ -27,10 +33,16 @@ pub(crate) const NOBODY: Cell = 0;
 /// What happens to an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Act {
-    /// It is given an event.
-    Take(Letter),
+    /// It is given an event; one that stands in for another does what is listed at that place.
+    Take(Letter, u16),
     /// Its timer of that place is due; the retry comes after all timers.
     Wake(u16),
+    /// Its task of that place ends in that way.
+    Answer(u16, u16),
+    /// It is a session and falls silent.
+    Silence,
+    /// It is the session of that place among all, and begins anew.
+    Return(u16),
 }
 
 /// What a local step depends on.
@@ -45,8 +57,8 @@ pub(crate) struct Cause {
     pub(crate) late: i64,
     /// Above all that the world knows of what the instance has named: see [`crate::names`].
     pub(crate) fresh: u32,
-    /// The number of what it joins with: likewise.
-    pub(crate) joins: u32,
+    /// The numbers of what it joins with: likewise.
+    pub(crate) joins: names::Joins,
 }
 
 /// What an instance does.
@@ -112,6 +124,8 @@ pub(crate) struct CellEntry {
     pub(crate) view: u32,
     /// Timers and retry.
     pub(crate) timers: usize,
+    /// Places of tasks that have not ended.
+    pub(crate) tasks: Vec<u16>,
     /// Has it ended?
     pub(crate) ended: bool,
 }
@@ -124,6 +138,8 @@ pub(crate) struct LetterEntry {
     pub(crate) origin: Origin,
     /// Which effect of its turn it was; 0 for events from outside. The whole number, where it names a link.
     pub(crate) index: u64,
+    /// In which life of its sender it was sent: see [`crate::names`].
+    pub(crate) life: u64,
     /// How it is delivered.
     pub(crate) errand: Errand,
     /// The name of a link that it holds.
@@ -141,6 +157,8 @@ pub(crate) enum Origin {
     Environment,
     /// A client that sends the same event again.
     Again,
+    /// A worker that says again how a task has ended.
+    Late,
 }
 
 /// All that was numbered and found out so far. Shared between threads.
@@ -150,6 +168,12 @@ pub(crate) struct Locals {
     /// Does any definition read the clock?
     pub(crate) clock: bool,
     pub(crate) mailbox_max: usize,
+    /// A node that knows what is built in.
+    built_in: Node,
+    /// How tasks may end.
+    pub(crate) answers: Vec<TaskAnswer>,
+    /// What each session of the cast begins with.
+    pub(crate) sessions: Vec<Json>,
     shared: RwLock<Shared>,
     /// How many addresses have numbers, to be read without waiting.
     slots: AtomicU32,
@@ -174,11 +198,7 @@ struct Shared {
 }
 
 impl Locals {
-    pub(crate) fn new(
-        definitions: Vec<(Arc<Definition>, Arc<str>)>,
-        clock: bool,
-        mailbox_max: usize,
-    ) -> Locals {
+    pub(crate) fn new(system: &System) -> Locals {
         let nobody = CellEntry {
             kept: None,
             seats: Vec::new(),
@@ -186,12 +206,24 @@ impl Locals {
             seen: Seen::nobody(),
             view: 0,
             timers: 0,
+            tasks: Vec::new(),
             ended: false,
         };
         let mut shared = Shared { cells: vec![Arc::new(nobody)], ..Shared::default() };
         shared.views.insert(Vec::new(), 0);
         let (slots, named, joined) = (AtomicU32::new(0), AtomicBool::new(false), AtomicBool::new(false));
-        Locals { definitions, clock, mailbox_max, shared: RwLock::new(shared), slots, joined, named }
+        Locals {
+            definitions: stand_in::replaced(&system.definitions, &system.stand_ins),
+            clock: system.clock,
+            mailbox_max: system.mailbox_max,
+            built_in: Node::new(0),
+            answers: system.tasks.clone(),
+            sessions: system.sessions().map(|member| member.start.clone().unwrap_or(Json::NULL)).collect(),
+            shared: RwLock::new(shared),
+            slots,
+            joined,
+            named,
+        }
     }
 
     /// The number of an address, a new one if it has none.
@@ -244,21 +276,22 @@ impl Locals {
 
     /// The number of an event from outside, a new one if it has none.
     pub(crate) fn letter_of(&self, event: &Event, origin: Origin) -> Letter {
-        self.letter_as(event, origin, 0, Errand::Event)
+        self.letter_as(event, origin, (0, 0), Errand::Event)
     }
 
-    /// The number of what a machine has sent.
-    pub(crate) fn letter_sent(&self, sent: &Sent) -> Letter {
-        let errand = canonical::errand(&sent.errand);
+    /// The number of what a machine has sent in that life of its, when what arrived was of that life of its sender.
+    pub(crate) fn letter_sent(&self, sent: &Sent, life: u64, about: u64) -> Letter {
+        let errand = canonical::errand(&sent.errand, life, about);
         let index = if names::is_naming(&errand) { sent.number.0 } else { sent.number.0 % Serial::PER_TURN };
-        self.letter_as(&sent.event, Origin::Machine, index, errand)
+        self.letter_as(&sent.event, Origin::Machine, (index, life), errand)
     }
 
-    fn letter_as(&self, event: &Event, origin: Origin, index: u64, errand: Errand) -> Letter {
+    fn letter_as(&self, event: &Event, origin: Origin, (index, life): (u64, u64), errand: Errand) -> Letter {
         let event = canonical::event(event, self.clock);
         let mut key = postcard::to_allocvec(&(&event, &errand)).expect("events are plain data");
         key.push(origin as u8);
         key.extend(index.to_le_bytes());
+        key.extend(life.to_le_bytes());
         if let Some(letter) = self.read().letter_of.get(&key) {
             return *letter;
         }
@@ -274,7 +307,7 @@ impl Locals {
         if matches!(&errand, Errand::Act(acting) if !acting.since.is_empty()) {
             self.joined.store(true, Ordering::Release);
         }
-        shared.letters.push(Arc::new(LetterEntry { event, origin, index, errand, name }));
+        shared.letters.push(Arc::new(LetterEntry { event, origin, index, life, errand, name }));
         shared.letter_of.insert(key, letter);
         letter
     }
@@ -294,13 +327,16 @@ impl Locals {
         let next = shared.views.len() as u32;
         let view = *shared.views.entry(view_key).or_insert(next);
         let cell = shared.cells.len() as Cell;
-        let timers = kept.row.timers.len() + usize::from(kept.row.retry.is_some());
+        let timers = canonical::wakes(&kept.row).len() + usize::from(kept.row.retry.is_some());
+        let tasks = kept.row.tasks.iter().enumerate().filter(|(_, task)| task.stage != Stage::Ended);
+        let tasks = tasks.map(|(place, _)| place as u16).collect();
         let ended = kept.row.status.is_ended();
-        let names = kept.row.links.as_deref().map(names::of_links).unwrap_or_default();
+        let mut names = kept.row.links.as_deref().map(names::of_links).unwrap_or_default();
+        names.extend(kept.mailbox.iter().filter_map(|queued| names::of_event(&queued.event)));
         if !names.is_empty() {
             self.named.store(true, Ordering::Release);
         }
-        let entry = CellEntry { kept: Some(kept), seats, names, seen, view, timers, ended };
+        let entry = CellEntry { kept: Some(kept), seats, names, seen, view, timers, tasks, ended };
         shared.cells.push(Arc::new(entry));
         shared.cell_of.insert(key, cell);
         cell
@@ -308,8 +344,8 @@ impl Locals {
 
     fn seen(&self, kept: &Kept) -> Seen {
         let row = &kept.row;
-        let definition =
-            kernel_step::definition_of(&self.definitions, row.address.kind(), Some(&row.version));
+        let known = kernel_step::definition_of(&self.definitions, row.address.kind(), Some(&row.version));
+        let definition = known.or_else(|| self.built_in.definition(row.address.kind(), None));
         let state = definition.and_then(|definition| {
             let state = definition.behaviour.decode(row.state.as_slice()).ok()?;
             Some(definition.behaviour.describe(&state))
@@ -335,13 +371,19 @@ impl Locals {
     /// Starts an instance; none of its start races with anything.
     pub(crate) fn start(&self, address: &Address, data: &Json, now: Time) -> Result<LocalStep, String> {
         let slot = self.slot(address);
-        let (seats, dues, fresh, joins) = (Vec::new(), Vec::new(), 0, 0);
-        let nobody = Trial { locals: self, slot, kept: None, seats, dues, now, salt: 0, fresh, joins };
+        let nobody = Trial::of_nobody(self, slot, now);
         let trial = |salt| Trial { salt, ..nobody.clone() };
         let first = kernel_step::start(&trial(0), data)?;
         let step = first.into_step(self, slot, now);
         let second = kernel_step::start(&trial(1), data)?.into_step(self, slot, now);
-        Ok(if step == second { step } else { self.unrepeatable(step, slot) })
+        Ok(if step == second { step } else { self.unrepeatable(step, &second, slot) })
+    }
+
+    /// Lets an instance stand where it stands at the beginning.
+    pub(crate) fn stand(&self, standing: &Standing, now: Time) -> Result<LocalStep, String> {
+        let slot = self.slot(&standing.address);
+        let nobody = Trial::of_nobody(self, slot, now);
+        Ok(kernel_step::stand(&nobody, standing)?.into_step(self, slot, now))
     }
 
     fn find_out(&self, cause: Cause) -> LocalStep {
@@ -359,10 +401,19 @@ impl Locals {
             let kept = entry.kept.as_ref().map(|kept| canonical::restored(kept, &dues));
             let Cause { slot, fresh, joins, .. } = cause;
             let seats = entry.seats.clone();
-            let trial = Trial { locals: self, slot, kept, seats, dues, now, salt, fresh, joins };
+            let trial = Trial { locals: self, slot, kept, seats, dues, now, salt, fresh, joins, about: 0 };
             let outcome = match cause.act {
-                Act::Take(letter) => kernel_step::take(&trial, &self.letter(letter)),
+                Act::Take(letter, how) => {
+                    stand_in::choosing(how, || kernel_step::take(&trial, &self.letter(letter)))
+                }
                 Act::Wake(place) => kernel_step::wake(&trial, place),
+                Act::Answer(task, end) => {
+                    kernel_step::answer(&trial, task, &self.answers[usize::from(end)].end)
+                }
+                Act::Silence => kernel_step::of_session(&trial, None),
+                Act::Return(place) => {
+                    kernel_step::of_session(&trial, Some(&self.sessions[usize::from(place)]))
+                }
             };
             outcome.into_step(self, cause.slot, now)
         };
@@ -370,8 +421,9 @@ impl Locals {
         if step == run(1, u64::from(!self.clock)) {
             return self.marked(step, &entry, cause);
         }
-        if step != run(0, 0) {
-            return self.unrepeatable(step, cause.slot);
+        let again = run(0, 0);
+        if step != again {
+            return self.unrepeatable(step, &again, cause.slot);
         }
         let what = if step == run(1, 0) { "what time it is" } else { "its seed or the ids of events" };
         let text = format!(
@@ -383,20 +435,47 @@ impl Locals {
         step
     }
 
-    fn unrepeatable(&self, step: LocalStep, slot: Slot) -> LocalStep {
+    fn unrepeatable(&self, step: LocalStep, again: &LocalStep, slot: Slot) -> LocalStep {
         let text = format!(
-            "the same turn of {} made twice came out differently; a behaviour must be a pure function of its arguments",
-            self.address(slot)
+            "the same turn of {} made twice came out differently: {}; a behaviour must be a pure function of its arguments",
+            self.address(slot),
+            self.difference(&step, again)
         );
         let mark = Mark { kind: MarkKind::Unrepeatable, text };
         LocalStep { marks: step.marks.into_iter().chain([mark]).collect(), ..step }
+    }
+
+    /// In what two steps differ.
+    fn difference(&self, one: &LocalStep, other: &LocalStep) -> String {
+        let seen = |step: &LocalStep| self.cell(step.cell).seen.to_json();
+        let sent = |step: &LocalStep| {
+            let each = step.sends.iter().map(|(to, letter)| {
+                let event = &self.letter(*letter).event;
+                format!("`{}` {} to {}", event.name, event.data, self.address(*to))
+            });
+            let all: Vec<String> = each.collect();
+            if all.is_empty() { "nothing".to_owned() } else { all.join(" and ") }
+        };
+        let (state, state_again) = (seen(one), seen(other));
+        let differ = |key: &&str| state[*key] != state_again[*key];
+        if let Some(key) = ["states", "context", "output"].into_iter().find(differ) {
+            return format!("its {key} once {}, then {}", state[key], state_again[key]);
+        }
+        if one.sends != other.sends {
+            return format!("it sent once {}, then {}", sent(one), sent(other));
+        }
+        if one.cell != other.cell {
+            "its stored state".to_owned()
+        } else {
+            "when its timers are due".to_owned()
+        }
     }
 
     /// Adds what follows from the content before and after.
     fn marked(&self, mut step: LocalStep, before: &CellEntry, cause: Cause) -> LocalStep {
         let mut marks = Vec::from(std::mem::take(&mut step.marks));
         let address = self.address(cause.slot);
-        if let Act::Take(letter) = cause.act {
+        if let Act::Take(letter, _) = cause.act {
             let letter = self.letter(letter);
             marks.extend(self.unexpected_refusal(before, &address, &letter.event));
         }

@@ -60,6 +60,22 @@ pub struct Condition {
 pub(crate) struct Vocabulary {
     /// Members in the order of the cast.
     pub(crate) members: Vec<Known>,
+    /// Is there one member, of which all is said without a name?
+    alone: bool,
+}
+
+/// What that member has, apart from its context.
+const ALONE: [&str; 4] = ["ended", "output", "states", "waiting"];
+
+impl Vocabulary {
+    pub(crate) fn of(members: Vec<Known>) -> Vocabulary {
+        Vocabulary { members, alone: false }
+    }
+
+    /// That of a definition: `in('paid')`, `context.amount`, `ended`.
+    pub(crate) fn alone(context: Type, states: Vec<Arc<str>>) -> Vocabulary {
+        Vocabulary { members: vec![(Arc::from(""), context, Some(states))], alone: true }
+    }
 }
 
 /// A member: its name, the type of its context, and its states when they are known.
@@ -110,7 +126,14 @@ impl Condition {
         names.declare("instance", Type::object::<&str>([], false));
         names.declare("now", Type::object::<&str>([], false));
         for (name, context, _) in &known.members {
-            names.declare(name, member_type(context));
+            match known.alone {
+                false => _ = names.declare(name, member_type(context)),
+                true => {
+                    names.declare("context", context.clone());
+                    let kinds = [Type::Bool, Type::Dyn, Type::list(Type::String), Type::Int];
+                    ALONE.iter().zip(kinds).for_each(|(name, kind)| _ = names.declare(name, kind));
+                }
+            }
         }
         let expression = Expression::compile(source, &names)?;
         let mut errors = Vec::new();
@@ -126,8 +149,8 @@ impl Condition {
             return Err(errors);
         }
         let members = known.members.iter().enumerate();
-        let members =
-            members.filter(|(_, (name, ..))| mentions(source, name)).map(|(place, _)| place).collect();
+        let members = members.filter(|(_, (name, ..))| known.alone || mentions(source, name));
+        let members = members.map(|(place, _)| place).collect();
         let names = known.members.iter().map(|(name, ..)| name.clone()).collect();
         Ok(Condition { expression: Arc::new(expression), members, names })
     }
@@ -147,7 +170,11 @@ impl Condition {
                 rest.replace_range(span.clone(), &" ".repeat(span.len()));
             }
         }
-        self.members.iter().copied().filter(|member| mentions(&rest, &self.names[*member])).collect()
+        let in_full = |member: &usize| match &*self.names[*member] {
+            "" => ALONE.iter().chain(&["context"]).any(|name| mentions(&rest, name)),
+            name => mentions(&rest, name),
+        };
+        self.members.iter().copied().filter(in_full).collect()
     }
 
     /// The expression as it was written.
@@ -172,7 +199,13 @@ impl Condition {
     pub(crate) fn value(&self, seen: &[&Seen]) -> Result<Value, Unevaluated> {
         let hidden = Value::from(Map::new());
         let mut locals = vec![hidden.clone(), hidden];
-        locals.extend(seen.iter().map(|seen| seen.value.clone()));
+        match (&*self.names, seen) {
+            ([name], [alone]) if name.is_empty() => {
+                let of = |name: &&str| alone.value.field(name).cloned().unwrap_or_default();
+                locals.extend(["context"].iter().chain(&ALONE).map(of));
+            }
+            _ => locals.extend(seen.iter().map(|seen| seen.value.clone())),
+        }
         let active = |asked: &str| {
             let Some((member, state)) = split(asked, self.names.iter().map(|name| &**name)) else {
                 return false;
@@ -212,8 +245,13 @@ fn member_type(context: &Type) -> Type {
 
 /// The member and the state that `in('member.state')` means.
 fn split<'a>(asked: &'a str, mut members: impl Iterator<Item = &'a str>) -> Option<(usize, &'a str)> {
+    let first = members.next()?;
+    if first.is_empty() {
+        return Some((0, asked));
+    }
     let (member, state) = asked.split_once('.')?;
-    Some((members.position(|name| name == member)?, state))
+    let place = std::iter::once(first).chain(members).position(|name| name == member)?;
+    Some((place, state))
 }
 
 /// Is a state of that path active when the leaf is?
@@ -239,8 +277,9 @@ fn state_error(asked: &str, span: Range<usize>, known: &Vocabulary) -> Option<Ex
         return None;
     }
     let near = states.iter().min_by_key(|known| strsim::osa_distance(known, state));
-    let near = near.map_or(String::new(), |near| format!("did you mean in('{name}.{near}')?"));
-    error(format!("{name} has no state {state:?}"), near)
+    let (dot, whose) = if name.is_empty() { ("", "the machine") } else { (".", &**name) };
+    let near = near.map_or(String::new(), |near| format!("did you mean in('{name}{dot}{near}')?"));
+    error(format!("{whose} has no state {state:?}"), near)
 }
 
 /// Does the text name the member? Also when it stands in a text: too many members do no harm.

@@ -120,7 +120,7 @@ fn sentence(told: &Told) -> String {
     };
     let happened = match &told.happening {
         Happening::Deliver(one) => format!("{}{state} receives {}", one.to, posted(one)),
-        Happening::Send { to, event, data } => {
+        Happening::Send { to, event, data, .. } => {
             let data = if data.is_null() { String::new() } else { format!(" {data}") };
             format!("{to}{state} receives `{event}`{data} from outside")
         }
@@ -130,10 +130,32 @@ fn sentence(told: &Told) -> String {
         Happening::Fire { at, timer: None } => format!("{at}{state} tries again, at {}", told.at),
         Happening::Lose(one) => format!("{} to {} is lost", posted(one), one.to),
         Happening::Duplicate(one) => format!("{} to {} is doubled", posted(one), one.to),
+        Happening::Answer { at, task, with, twice } => {
+            let more = if *twice { ", and will be told again" } else { "" };
+            format!("{at}{state} is told that its task {task} {}{more}", ended(with))
+        }
+        Happening::Silence { session } => format!("{session} falls silent"),
+        Happening::Return { session } => format!("{session} is begun anew by whoever held it"),
         Happening::ClockStep => format!("the clock steps ahead to {}; timers are late", told.at),
     };
     let did = did(told);
     if did.is_empty() { happened } else { format!("{happened}: {}", did.join("; ")) }
+}
+
+/// How a task has ended.
+fn ended(with: &serde_json::Value) -> String {
+    match (with.as_str(), with.get("failed")) {
+        (Some("timeout"), _) => "has taken too long".into(),
+        (Some(_), _) => "is with a worker that is not heard of any more".into(),
+        (None, Some(failed)) => {
+            format!(
+                "has failed: {}",
+                failed["code"].as_str().filter(|code| !code.is_empty()).unwrap_or("no code")
+            )
+        }
+        (None, None) if with["done"].is_null() => "is done".into(),
+        (None, None) => format!("is done: {}", with["done"]),
+    }
 }
 
 /// What came of it.
@@ -148,7 +170,8 @@ fn did(told: &Told) -> Vec<String> {
         }
         _ => {}
     }
-    for (address, turn) in &step.turns {
+    let silent = matches!(told.happening, Happening::Silence { .. });
+    for (address, turn) in step.turns.iter().filter(|_| !silent) {
         did.push(match &turn.outcome {
             Outcome::Ok { from, to, .. } if from.is_empty() => {
                 format!("{address} begins in {}", to.join(" and "))

@@ -3,15 +3,22 @@
 //! It refuses to know how it is explored. Its one invariant: a system that was read names only what exists in it.
 
 mod claims;
+mod outside;
 mod reader;
+mod replaced;
+mod stands;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use reader::reads_clock;
 pub use reader::{ReadSystem, digest};
 
 use crate::property::{Condition, Property};
-use everstate_kernel::{Address, Definition, Json, Span, Time};
+use crate::stand_in::{self, StandIn};
+use crate::standing::Standing;
+use crate::task::TaskAnswer;
+use everstate_kernel::{Address, Definition, Json, SESSION_KIND, Span, Time};
 use std::sync::Arc;
 
 /// Machines and what is to be known of them.
@@ -23,12 +30,18 @@ pub struct System {
     pub definitions: Vec<(Arc<Definition>, Arc<str>)>,
     /// Instances that properties can name, in order.
     pub cast: Vec<Member>,
+    /// Members that do not begin at their start.
+    pub standings: Vec<Standing>,
     /// Events that clients send for certain, and count on being taken.
     pub first: Vec<Scripted>,
     /// Events that may come from outside.
     pub environment: Vec<May>,
     /// Ways between machines that are not Everstate's own: networks, radios, people.
     pub links: Vec<Link>,
+    /// Whose behaviour is replaced.
+    pub stand_ins: Vec<StandIn>,
+    /// How tasks may end that machines ask for.
+    pub tasks: Vec<TaskAnswer>,
     /// How often what may go wrong does.
     pub faults: Faults,
     /// May a timer fire while events are on their way?
@@ -109,12 +122,16 @@ pub enum Who {
 pub struct Faults {
     /// Events of links and clients that are lost.
     pub losses: u8,
-    /// Events of links and clients that arrive twice.
+    /// Events of links and clients, and words of workers, that arrive twice.
     pub duplicates: u8,
     /// Times that the clock jumps ahead or the node is away for [`Faults::clock_step`], so that timers are late.
     pub clock_steps: u8,
     /// By how much.
     pub clock_step: Span,
+    /// Times that a session falls silent.
+    pub silences: u8,
+    /// Times that whoever held a session that was silent begins it anew.
+    pub reconnections: u8,
 }
 
 /// May a timer fire while events are on their way?
@@ -188,9 +205,12 @@ impl System {
             name: Arc::from(name),
             definitions,
             cast: Vec::new(),
+            standings: Vec::new(),
             first: Vec::new(),
             environment: Vec::new(),
             links: Vec::new(),
+            stand_ins: Vec::new(),
+            tasks: Vec::new(),
             faults: Faults::default(),
             timers: Timers::default(),
             begins: BEGINS,
@@ -204,6 +224,32 @@ impl System {
     /// The link that joins two instances, if any does.
     pub(crate) fn link(&self, from: &Address, to: &Address) -> Option<&Link> {
         self.links.iter().find(|link| link.from.is(from) && link.to.is(to))
+    }
+
+    /// Where a member stands at the beginning, if not at its start.
+    pub(crate) fn standing(&self, address: &Address) -> Option<&Standing> {
+        self.standings.iter().find(|standing| standing.address == *address)
+    }
+
+    /// Members of the cast that are sessions.
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = &Member> {
+        self.cast.iter().filter(|member| member.address.kind() == SESSION_KIND)
+    }
+
+    /// Replaces the behaviour of some instances: on each of these events they do anything of a list. A kind that has no
+    /// definition gets one.
+    pub fn replace(&mut self, stand_in: StandIn) {
+        let kind = match &stand_in.who {
+            Who::One(address) => Some(address.kind().to_owned()),
+            Who::Kind(kind) => Some(kind.to_string()),
+            Who::Anyone => None,
+        };
+        if let Some(kind) = kind
+            && !self.definitions.iter().any(|(definition, _)| *definition.id.name == *kind)
+        {
+            self.definitions.push((Arc::new(stand_in::definition(&kind)), Arc::from("stand-in")));
+        }
+        self.stand_ins.push(stand_in);
     }
 
     /// Are the worlds in which runs end compared?

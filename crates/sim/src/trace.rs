@@ -3,6 +3,7 @@
 //! It refuses to know numbers of slots, contents and positions: everything is named as the system names it. Its one
 //! invariant: a trace of other definitions than those it was made with is refused, never replayed half.
 
+use crate::canonical;
 use crate::choice::{Choice, Stage};
 use crate::locals::{MarkKind, Reader, Slot};
 use crate::scene::{CLIENTS, Scene};
@@ -61,6 +62,9 @@ pub enum Happening {
         /// Its data as JSON.
         #[serde(default)]
         data: serde_json::Value,
+        /// See [`Posted::reaction`].
+        #[serde(default, skip_serializing_if = "is_first")]
+        reaction: u16,
     },
     /// An event is lost.
     Lose(Posted),
@@ -68,6 +72,28 @@ pub enum Happening {
     Duplicate(Posted),
     /// The clock steps ahead by what the system says.
     ClockStep,
+    /// A task ends.
+    Answer {
+        /// Whose.
+        at: String,
+        /// Which.
+        task: String,
+        /// How, as the system file has it.
+        with: serde_json::Value,
+        /// Will the worker say it once more?
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        twice: bool,
+    },
+    /// A session falls silent.
+    Silence {
+        /// Which.
+        session: String,
+    },
+    /// Whoever held a session that was silent begins it anew.
+    Return {
+        /// Which.
+        session: String,
+    },
 }
 
 /// An event on its way.
@@ -82,6 +108,13 @@ pub struct Posted {
     /// Its data as JSON.
     #[serde(default)]
     pub data: serde_json::Value,
+    /// What the one that stands in for its receiver does about it: the place in the list, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub reaction: u16,
+}
+
+fn is_first(reaction: &u16) -> bool {
+    *reaction == 0
 }
 
 impl Trace {
@@ -193,7 +226,7 @@ pub(crate) fn named(
 
 fn happening(stage: &Stage<'_>, scene: &Scene, choice: Choice) -> Happening {
     let address = |slot: Slot| stage.locals.address(slot).to_string();
-    let posted = |from: u32, to: Slot, at: u16| {
+    let posted = |from: u32, to: Slot, at: u16, reaction: u16| {
         let sender = match from >= CLIENTS {
             true => stage.clients[(from - CLIENTS) as usize].to_string(),
             false => address(from),
@@ -202,21 +235,35 @@ fn happening(stage: &Stage<'_>, scene: &Scene, choice: Choice) -> Happening {
         let event = letter.map(|letter| stage.locals.letter(*letter).event.clone());
         let (event, data) =
             event.map_or_else(Default::default, |event| (event.name.to_string(), json(&event.data)));
-        Posted { from: sender, to: address(to), event, data }
+        Posted { from: sender, to: address(to), event, data, reaction }
     };
     match choice {
-        Choice::Deliver { from, to, at } => Happening::Deliver(posted(from, to, at)),
-        Choice::Lose { from, to, at } => Happening::Lose(posted(from, to, at)),
-        Choice::Duplicate { from, to, at } => Happening::Duplicate(posted(from, to, at)),
+        Choice::Deliver { from, to, at, how } => Happening::Deliver(posted(from, to, at, how)),
+        Choice::Lose { from, to, at } => Happening::Lose(posted(from, to, at, 0)),
+        Choice::Duplicate { from, to, at } => Happening::Duplicate(posted(from, to, at, 0)),
         Choice::Step => Happening::ClockStep,
-        Choice::Send { entry } => {
+        Choice::Answer { slot, task, end, again: twice } => {
+            let cell = stage.locals.cell(scene.cell(slot));
+            let tasks = cell.kept.as_ref().map_or(&[][..], |kept| &kept.row.tasks);
+            let task = tasks.get(usize::from(task)).map_or_else(String::new, |task| task.name.to_string());
+            let with = stage.system.tasks[usize::from(end)].end.to_value();
+            Happening::Answer { at: address(slot), task, with, twice }
+        }
+        Choice::Silence { session } => Happening::Silence { session: address(stage.session(session)) },
+        Choice::Return { session } => Happening::Return { session: address(stage.session(session)) },
+        Choice::Send { entry, how: reaction } => {
             let may = &stage.system.environment[usize::from(entry)];
-            Happening::Send { to: may.to.to_string(), event: may.event.to_string(), data: json(&may.data) }
+            let (to, event) = (may.to.to_string(), may.event.to_string());
+            Happening::Send { to, event, data: json(&may.data), reaction }
         }
         Choice::Fire { slot, place } => {
             let cell = stage.locals.cell(scene.cell(slot));
-            let timers = cell.kept.as_ref().map_or(&[][..], |kept| &kept.row.timers);
-            let timer = timers.get(usize::from(place)).map(|timer| timer.name.to_string());
+            let timer = cell.kept.as_ref().and_then(|kept| {
+                let (number, _) = *canonical::wakes(&kept.row).get(usize::from(place))?;
+                let timer = kept.row.timers.iter().find(|timer| timer.generation == number);
+                let task = kept.row.tasks.iter().find(|task| task.number == number);
+                timer.map(|timer| timer.name.to_string()).or(task.map(|task| format!("task {}", task.name)))
+            });
             Happening::Fire { at: address(slot), timer }
         }
     }

@@ -4,12 +4,14 @@
 //! It refuses to choose: that is for whoever holds it. Its one invariant: every step is one input of the node's
 //! contract, committed before anything of it is seen, so each of its states could be one after a restart.
 
+use crate::standing::Standing;
 use crate::tables::{Kept, Tables};
+use crate::task::TaskEnd;
 use everstate_chart::{Finding, Severity};
 use everstate_kernel::{
     Address, Answer, DeadLetter, Definition, Description, Event, EventId, HistoryEntry, Input, Json, Lease,
-    Leased, Node, Out, Outcome, Record, Refusal, Release, Report, Sender, Sent, Serial, Span, TaskKey,
-    TaskStanding, Ticket, Time, TimerKey, Violation, Waiting,
+    Leased, Node, Out, Outcome, Record, Refusal, Release, Report, RestartFrom, Sender, Sent, Serial, Span,
+    TaskKey, TaskStanding, Ticket, Time, TimerKey, Violation, Waiting,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -119,6 +121,16 @@ impl World {
         self.step(Input::Start { ticket: TICKET, address: address.clone(), version: None, id, data })
     }
 
+    /// Lets an instance stand somewhere where nobody is yet: the steps that it takes.
+    pub fn stand(&mut self, standing: &Standing) -> Vec<Step> {
+        let mut steps = vec![self.step(standing.begin(self.now, TICKET))];
+        let row = self.instance(&standing.address).map(|kept| &kept.row);
+        if let Some(settle) = row.and_then(|row| standing.settle(row, TICKET)) {
+            steps.push(self.step(settle));
+        }
+        steps
+    }
+
     /// Sends an event from outside under a fresh id.
     pub fn send(&mut self, to: &Address, name: &str, data: Json) -> Result<Step, WorldError> {
         let id = self.fresh_id();
@@ -154,6 +166,38 @@ impl World {
             Some(Answer::Leased(leased)) => leased,
             _ => Vec::new(),
         }
+    }
+
+    /// Ends a task that is ready, by its place among those of its instance: as if a worker had taken it a while ago and says
+    /// so now, or as if no attempt had come to an end in time. Gives what the worker said, and under which lease.
+    pub fn end_task(
+        &mut self,
+        address: &Address,
+        place: usize,
+        end: &TaskEnd,
+    ) -> (Step, Option<(Lease, Report)>) {
+        let (now, kept) = (self.now, self.tables.instances.get_mut(address));
+        let task = kept.and_then(|kept| Arc::make_mut(kept).row.tasks.get_mut(place));
+        let Some(input) = task.map(|task| end.input(task, address, now, TICKET)) else {
+            return (Step::default(), None);
+        };
+        self.restart();
+        let said = match &input {
+            Input::Report { lease, report, .. } => Some((lease.clone(), report.clone())),
+            _ => None,
+        };
+        (self.step(input), said)
+    }
+
+    /// Lets a session fall silent.
+    pub fn silence(&mut self, address: &Address) -> Step {
+        self.step(Input::Silence { ticket: TICKET, address: address.clone() })
+    }
+
+    /// Begins an instance anew, as an operator does.
+    pub fn begin_anew(&mut self, address: &Address, data: Json) -> Step {
+        let (address, from) = (address.clone(), RestartFrom::Initial(data));
+        self.step(Input::Restart { ticket: TICKET, address, from })
     }
 
     /// Lets a worker say something of a task.

@@ -3,6 +3,7 @@
 //! It refuses to know how charts run. Its one invariant: a key is read only through the table in
 //! [`crate::format`], and a definition with an error finding gives no chart.
 
+mod author;
 mod contents;
 mod fields;
 mod flat;
@@ -222,6 +223,7 @@ impl<'a> Reader<'a> {
         let description = self.text_of(&fields, "description", "").map(Arc::from);
         let tags = self.tags(&fields, "");
         self.allow(&fields);
+        self.properties(&fields);
         let unhandled = self.unhandled(&fields, "").unwrap_or(Unhandled::Reject);
         let context = self.context(&fields);
         let events = self.events(&fields);
@@ -362,31 +364,6 @@ impl<'a> Reader<'a> {
             retry.backoff_max = max;
         }
         retry
-    }
-
-    /// Warnings that are meant to be.
-    fn allow(&mut self, fields: &Fields<'a>) {
-        let Some(entry) = fields.find("allow") else { return };
-        for entry in self.entries(&entry.value, "allow", "a map from codes of warnings to reasons") {
-            let path = format!("allow.{}", entry.key);
-            let is_warning = |code: &&Code| code.severity() == Severity::Warning;
-            let known = || Code::ALL.iter().filter(is_warning);
-            let Some(code) = known().find(|code| code.as_str() == entry.key) else {
-                let is_error = Code::ALL.iter().any(|code| code.as_str() == entry.key);
-                let message = match is_error {
-                    true => format!("{:?} is an error, and only warnings can be allowed", entry.key),
-                    false => format!("there is no warning {:?}", entry.key),
-                };
-                let near = crate::finding::nearest(&entry.key, known().map(|code| code.as_str()));
-                let hint = near.map(|near| format!("did you mean {near:?}?")).unwrap_or_default();
-                self.report(Code::BadValue, entry.key_span.clone(), &path, message, hint);
-                continue;
-            };
-            match entry.value.text() {
-                Some(reason) if !reason.trim().is_empty() => _ = self.allowed.insert(*code),
-                _ => self.wrong_type(&entry.value, &path, "the reason why it is meant to be"),
-            }
-        }
     }
 
     fn unhandled(&mut self, fields: &Fields<'a>, path: &str) -> Option<Unhandled> {

@@ -547,7 +547,7 @@ pub(super) fn sent(
 }
 
 pub(super) fn internal_id(number: Serial) -> EventId {
-    EventId::internal(format!("~{}", number.0))
+    EventId::of_number(number)
 }
 
 /// The data of `error.communication`: which event, to whom, and why it was not taken.

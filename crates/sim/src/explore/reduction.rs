@@ -11,7 +11,8 @@
 //! set* (Godefroid, Partial-Order Methods for the Verification of Concurrent Systems, 1996) if nothing that happens
 //! elsewhere can make something new happen to `r` before `r` itself moves:
 //!
-//! - `r` has no timer, no event of the environment is for it, and no event on its way to it can be lost or doubled;
+//! - `r` has no timer, no event of the environment is for it, no event on its way to it can be lost or doubled, its tasks
+//!   end in no way that is counted, and it is no session that may come and go;
 //! - nobody else can, by whatever is sent to him, send to `r` on a way that is empty (behind an event on the same way a
 //!   new one waits);
 //! - what `r` does now sets no timer, whose due would depend on when it is done;
@@ -141,10 +142,10 @@ impl Reduction {
         }
         let mut counts: Vec<(usize, Slot)> = Vec::new();
         for choice in choices {
-            if let Choice::Deliver { to, .. } = choice {
-                match counts.iter_mut().find(|(_, slot)| slot == to) {
+            if let Some(to) = choice.lone() {
+                match counts.iter_mut().find(|(_, slot)| *slot == to) {
                     Some((count, _)) => *count += 1,
-                    None => counts.push((1, *to)),
+                    None => counts.push((1, to)),
                 }
             }
         }
@@ -163,6 +164,10 @@ impl Reduction {
     /// Can nothing that happens elsewhere make something new happen to it?
     fn is_alone(&self, stage: &Stage<'_>, scene: &Scene, slot: Slot) -> bool {
         if scene.has_timers(slot) {
+            return false;
+        }
+        let counted = || !stage.tasks_are_free(scene, &stage.locals.cell(scene.cell(slot)));
+        if stage.may_come_and_go(scene, slot) || (!stage.system.tasks.is_empty() && counted()) {
             return false;
         }
         let may_come = |(entry, (to, _)): (usize, &(Slot, u32))| *to == slot && scene.left[entry] > 0;
@@ -190,8 +195,8 @@ impl Reduction {
         reader: &mut Reader<'_>,
     ) -> bool {
         let sight = self.visible.iter().find(|(seen, _)| *seen == slot).map(|(_, sight)| sight);
-        choices.iter().all(|choice| match choice {
-            Choice::Deliver { to, .. } if *to == slot => {
+        choices.iter().all(|choice| match choice.lone() {
+            Some(to) if to == slot => {
                 let Some(cause) = stage.cause(scene, *choice) else { return false };
                 let step = reader.step(cause);
                 let sets = step.dues.iter().any(|due| matches!(due, Due::In(_)));

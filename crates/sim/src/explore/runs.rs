@@ -20,6 +20,8 @@ enum Duty {
     Way(u32, u32),
     /// Time passes for that instance's timer.
     Timer(u32),
+    /// That task of an instance ends.
+    Task(u32, u16),
 }
 
 /// A condition, or the worlds in which it cannot be told.
@@ -249,7 +251,14 @@ fn duty(choice: Choice) -> Option<Duty> {
     match choice {
         Choice::Deliver { from, to, .. } => Some(Duty::Way(from, to)),
         Choice::Fire { slot, .. } => Some(Duty::Timer(slot)),
-        Choice::Send { .. } | Choice::Lose { .. } | Choice::Duplicate { .. } | Choice::Step => None,
+        Choice::Answer { slot, task, again: false, .. } => Some(Duty::Task(slot, task)),
+        Choice::Send { .. }
+        | Choice::Lose { .. }
+        | Choice::Duplicate { .. }
+        | Choice::Step
+        | Choice::Answer { .. }
+        | Choice::Silence { .. }
+        | Choice::Return { .. } => None,
     }
 }
 

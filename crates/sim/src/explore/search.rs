@@ -340,7 +340,7 @@ impl<'a> Worker<'a> {
         };
         let (candidates, bytes, all) = (part.candidates.len(), part.bytes.len(), self.choices.len());
         for slot in only {
-            let is_one = |choice: &Choice| matches!(choice, Choice::Deliver { to, .. } if *to == slot);
+            let is_one = |choice: &Choice| choice.lone() == Some(slot);
             let mut later = false;
             let mut taken = 0;
             for at in 0..all {

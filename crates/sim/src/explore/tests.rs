@@ -40,7 +40,7 @@ struct Counted {
 }
 
 fn count(system: &System, reduce: bool, threads: usize) -> Counted {
-    let locals = Locals::new(system.definitions.clone(), system.clock, system.mailbox_max);
+    let locals = Locals::new(system);
     let (stage, first, _) = Stage::set(system, &locals).unwrap();
     let limits = Limits { threads, ..Limits::default() };
     let question = Question { stage: &stage, limits: &limits, reduce, keep_steps: false, progress: &|_| {} };

@@ -24,7 +24,7 @@ impl System {
         condition: &str,
     ) -> Result<(), String> {
         let members = self.cast.iter().map(|member| (member.name.clone(), Type::Dyn, None)).collect();
-        let condition = Condition::compile(condition, &Vocabulary { members }).map_err(|errors| {
+        let condition = Condition::compile(condition, &Vocabulary::of(members)).map_err(|errors| {
             let all: Vec<String> = errors.into_iter().map(|error| error.message).collect();
             format!("property {name:?}: {} in {condition:?}", all.join("; "))
         })?;
@@ -51,7 +51,7 @@ impl Reader<'_> {
             let states = chart.map(|chart| chart.states().map(|state| state.path).collect());
             (member.name.clone(), kind, states)
         };
-        Vocabulary { members: self.system.cast.iter().map(member).collect() }
+        Vocabulary::of(self.system.cast.iter().map(member).collect())
     }
 
     pub(super) fn properties(&mut self, node: &Node, known: &Vocabulary) {

@@ -5,8 +5,8 @@
 
 use super::{Faults, Link, May, Member, Scripted, System, Timers, Who};
 use everstate_chart::document::{self, Entry, Kind, Lines, Node};
-use everstate_chart::{Chart, Code, Finding, Severity, duration};
-use everstate_kernel::{Address, Event, Json};
+use everstate_chart::{Chart, ChartDefinition, Code, Finding, Machine, Severity, duration};
+use everstate_kernel::{Address, Event, Json, SESSION_ACT, SESSION_KIND, version_order};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,14 +21,16 @@ pub struct ReadSystem {
 }
 
 /// Keys of a system file, in the order in which they are read.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 14] = [
     "name",
     "description",
     "definitions",
+    "replace",
     "cast",
     "first",
     "environment",
     "links",
+    "tasks",
     "faults",
     "timers",
     "properties",
@@ -37,7 +39,7 @@ const KEYS: [&str; 12] = [
 ];
 
 /// Events of an environment or faults of a budget; more would not be explored to the end in anybody's life.
-const TIMES_MAX: i64 = 200;
+pub(super) const TIMES_MAX: i64 = 200;
 
 pub(super) struct Reader<'a> {
     file: Arc<str>,
@@ -46,6 +48,8 @@ pub(super) struct Reader<'a> {
     open: &'a dyn Fn(&str) -> Result<String, String>,
     findings: Vec<(Arc<str>, Arc<str>, Finding)>,
     pub(super) charts: BTreeMap<Arc<str>, Arc<Chart>>,
+    /// The same by name and version.
+    pub(super) versions: BTreeMap<(Arc<str>, Arc<str>), Arc<Chart>>,
     pub(super) system: System,
 }
 
@@ -59,7 +63,8 @@ impl System {
             open,
             findings: Vec::new(),
             charts: BTreeMap::new(),
-            system: System::new("system", Vec::new()),
+            versions: BTreeMap::new(),
+            system: System { clock: false, ..System::new("system", Vec::new()) },
         };
         match document::parse(text) {
             Ok(root) => reader.root(&root),
@@ -112,10 +117,13 @@ impl<'a> Reader<'a> {
             // What is wrong with the definitions would be told over and over.
             return;
         }
+        of("replace").into_iter().for_each(|node| self.replaced_kinds(node, of("cast")));
         of("cast").into_iter().for_each(|node| self.cast(node));
+        of("replace").into_iter().for_each(|node| self.replace(node));
         of("first").into_iter().for_each(|node| self.first(node));
         of("environment").into_iter().for_each(|node| self.environment(node));
         of("links").into_iter().for_each(|node| self.links(node));
+        of("tasks").into_iter().for_each(|node| self.tasks(node));
         of("faults").into_iter().for_each(|node| self.faults(node));
         of("timers").into_iter().for_each(|node| self.timers(node));
         if let Some(node) = of("mailbox_max") {
@@ -124,7 +132,7 @@ impl<'a> Reader<'a> {
         let vocabulary = self.vocabulary();
         of("properties").into_iter().for_each(|node| self.properties(node, &vocabulary));
         of("expect").into_iter().for_each(|node| self.expect(node, &vocabulary));
-        self.system.clock = self.system.definitions.iter().any(|(_, source)| reads_clock(source));
+        self.system.clock |= self.system.definitions.iter().any(|(_, source)| reads_clock(source));
         let nothing_happens = self.system.cast.iter().all(|member| member.start.is_none());
         if self.findings.is_empty()
             && nothing_happens
@@ -153,21 +161,31 @@ impl<'a> Reader<'a> {
                         continue;
                     }
                 },
-                _ => (self.file.clone(), Arc::from(self.cut_out(item))),
+                _ => match Self::definition_text(item) {
+                    Some(text) => (Arc::from("definition"), Arc::from(text)),
+                    None => (self.file.clone(), Arc::from(self.cut_out(item))),
+                },
             };
-            let read = everstate_chart::read(&file, &text);
+            let (machine, findings) = everstate_chart::machine(&file, &text);
             let inline = Arc::ptr_eq(&file, &self.file);
             let shown = if inline { self.text.clone() } else { text.clone() };
-            let errors = read.findings.into_iter().filter(|finding| finding.severity == Severity::Error);
+            let errors = findings.into_iter().filter(|finding| finding.severity == Severity::Error);
             self.findings.extend(errors.map(|finding| (file.clone(), shown.clone(), finding)));
-            let Some(definition) = read.definition else { continue };
-            if self.system.definitions.iter().any(|(other, _)| other.id == definition.id) {
-                let message = format!("definition {} is there twice", definition.id);
+            let Some(machine) = machine else { continue };
+            if self.system.definitions.iter().any(|(other, _)| other.id == *machine.id()) {
+                let message = format!("definition {} is there twice", machine.id());
                 self.report(Code::DuplicateKey, item.span.clone(), message, "leave one of them out");
                 continue;
             }
-            self.charts.insert(definition.id.name.clone(), definition.chart.clone());
-            self.system.definitions.push((Arc::new(definition.to_definition()), text));
+            match &machine {
+                Machine::Chart(ChartDefinition { id, chart, .. }) => {
+                    self.charts.insert(id.name.clone(), chart.clone());
+                    self.versions.insert((id.name.clone(), id.version.clone()), chart.clone());
+                }
+                // When it has restarted whom is its state, by the clock.
+                Machine::Supervisor(_) => self.system.clock = true,
+            }
+            self.system.definitions.push((Arc::new(machine.to_definition()), text));
         }
     }
 
@@ -203,16 +221,17 @@ impl<'a> Reader<'a> {
     }
 
     fn member(&mut self, name: &str, node: &Node) {
-        let (mut start, mut address) = (Some(Json::NULL), None);
+        let (mut start, mut address, mut stands) = (Some(Json::NULL), None, None);
         match &node.kind {
             Kind::Text { .. } => address = self.address(node),
             _ => {
-                let keys = ["is", "data", "start"];
+                let keys = ["is", "data", "start", "as"];
                 let Some(entries) = self.entries(node, "a member of the cast", &keys) else { return };
                 for entry in entries {
                     match entry.key.as_str() {
                         "is" => address = self.address(&entry.value),
                         "data" => start = self.data(&entry.value),
+                        "as" => stands = Some(&entry.value),
                         _ if matches!(entry.value.kind, Kind::Bool(false)) => start = None,
                         _ => {}
                     }
@@ -224,6 +243,9 @@ impl<'a> Reader<'a> {
             }
         }
         if let Some(address) = address {
+            if let Some(node) = stands {
+                self.stands(&address, node);
+            }
             self.system.cast.push(Member { name: Arc::from(name), address, start });
         }
     }
@@ -234,6 +256,11 @@ impl<'a> Reader<'a> {
             let Some((to, event, data, rest)) = self.event(item, &["from"]) else { continue };
             let from = rest.first().and_then(|entry| self.text_of(&entry.value, "from"));
             let from = from.map_or_else(|| format!("client {}", place + 1), str::to_owned);
+            if from.starts_with('~') {
+                let message = format!("a client is not called {from:?}");
+                self.report(Code::BadValue, item.span.clone(), message, "'~' marks what is Everstate's own");
+                continue;
+            }
             self.system.first.push(Scripted { from: Arc::from(from), to, event, data });
         }
     }
@@ -264,11 +291,21 @@ impl<'a> Reader<'a> {
         node: &'n Node,
         more: &[&str],
     ) -> Option<(Address, Arc<str>, Json, Vec<&'n Entry>)> {
-        let keys: Vec<&str> = ["to", "event", "data"].iter().chain(more).copied().collect();
+        let keys: Vec<&str> = ["to", "event", "data", "acts"].iter().chain(more).copied().collect();
         let entries = self.entries(node, "an event", &keys)?;
         let of = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
+        let rest = entries.iter().filter(|entry| more.contains(&entry.key.as_str())).collect();
+        if let (Some(to), Some(acts), None, None) = (of("to"), of("acts"), of("event"), of("data")) {
+            let to = self.receiver(to)?;
+            if to.kind() != SESSION_KIND {
+                let message = format!("{to} is no session, so it has no `acts`");
+                self.report(Code::BadValue, acts.span.clone(), message, "write `event` and `data`");
+                return None;
+            }
+            return Some((to, Arc::from(SESSION_ACT), self.acts(acts)?, rest));
+        }
         let (Some(to), Some(event)) = (of("to"), of("event")) else {
-            let hint = "write {to: MEMBER, event: NAME}";
+            let hint = "write {to: MEMBER, event: NAME}, or {to: SESSION, acts: […]}";
             self.report(Code::MissingKey, node.span.clone(), "an event needs `to` and `event`", hint);
             return None;
         };
@@ -284,7 +321,6 @@ impl<'a> Reader<'a> {
         };
         let to = to?;
         self.check_taken(&to, &name, event);
-        let rest = entries.iter().filter(|entry| more.contains(&entry.key.as_str())).collect();
         Some((to, Arc::from(name), data, rest))
     }
 
@@ -324,7 +360,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn who(&mut self, node: &Node) -> Option<Who> {
+    pub(super) fn who(&mut self, node: &Node) -> Option<Who> {
         match self.text_of(node, "from and to")? {
             "*" => Some(Who::Anyone),
             text => match text.strip_suffix("/*").map(str::to_owned) {
@@ -335,7 +371,7 @@ impl<'a> Reader<'a> {
     }
 
     fn faults(&mut self, node: &Node) {
-        let keys = ["losses", "duplicates", "clock_steps", "clock_step"];
+        let keys = ["losses", "duplicates", "clock_steps", "clock_step", "silences", "reconnections"];
         let Some(entries) = self.entries(node, "faults", &keys) else { return };
         let mut faults = Faults::default();
         let mut by = None;
@@ -348,6 +384,8 @@ impl<'a> Reader<'a> {
             match entry.key.as_str() {
                 "losses" => faults.losses = times as u8,
                 "duplicates" => faults.duplicates = times as u8,
+                "silences" => faults.silences = times as u8,
+                "reconnections" => faults.reconnections = times as u8,
                 _ => faults.clock_steps = times as u8,
             }
         }
@@ -360,7 +398,9 @@ impl<'a> Reader<'a> {
                 self.report(Code::MissingKey, node.span.clone(), message, hint);
             }
         }
-        if faults.losses + faults.duplicates > 0
+        let said = faults.duplicates > 0 && faults.losses == 0 && !self.system.tasks.is_empty();
+        if (faults.losses > 0 || faults.duplicates > 0)
+            && !said
             && self.system.links.is_empty()
             && self.system.first.is_empty()
             && self.findings.is_empty()
@@ -371,6 +411,7 @@ impl<'a> Reader<'a> {
             self.report(Code::BadValue, node.span.clone(), message, hint);
         }
         self.system.faults = faults;
+        self.check_outside(node);
     }
 
     fn timers(&mut self, node: &Node) {
@@ -390,13 +431,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub(super) fn problems(&self) -> usize {
+        self.findings.len()
+    }
+
+    /// The version that an instance is started with when none is given.
+    pub(super) fn greatest(&self, kind: &str) -> Option<Arc<str>> {
+        let versions = self.versions.keys().filter(|(name, _)| **name == *kind).map(|(_, version)| version);
+        versions.max_by(|a, b| version_order(a, b)).cloned()
+    }
+
     pub(super) fn known_members(&self) -> String {
         let names: Vec<&str> = self.system.cast.iter().map(|member| &*member.name).collect();
         format!("the cast has {}", names.join(", "))
     }
 
     /// A member of the cast or an address.
-    fn receiver(&mut self, node: &Node) -> Option<Address> {
+    pub(super) fn receiver(&mut self, node: &Node) -> Option<Address> {
         let text = self.text_of(node, "to")?;
         if let Some(member) = self.system.cast.iter().find(|member| *member.name == *text) {
             return Some(member.address.clone());
@@ -422,7 +473,7 @@ impl<'a> Reader<'a> {
 
     fn check_kind(&mut self, kind: &str, node: &Node) -> bool {
         let names = || self.system.definitions.iter().map(|(definition, _)| &*definition.id.name);
-        if names().any(|name| name == kind) {
+        if names().any(|name| name == kind) || kind == SESSION_KIND {
             return true;
         }
         let known = names().collect::<Vec<_>>().join(", ");
@@ -432,7 +483,7 @@ impl<'a> Reader<'a> {
         false
     }
 
-    fn data(&mut self, node: &Node) -> Option<Json> {
+    pub(super) fn data(&mut self, node: &Node) -> Option<Json> {
         let text = node.to_value().to_json();
         match text
             .map_err(|error| error.to_string())
@@ -446,7 +497,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn span(&mut self, node: &Node) -> Option<everstate_kernel::Span> {
+    pub(super) fn span(&mut self, node: &Node) -> Option<everstate_kernel::Span> {
         let text = match &node.kind {
             Kind::Int(number) => number.to_string(),
             _ => self.text_of(node, "a length of time")?.to_owned(),
@@ -460,7 +511,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn number(&mut self, node: &Node, what: &str, min: i64, max: i64) -> Option<i64> {
+    pub(super) fn number(&mut self, node: &Node, what: &str, min: i64, max: i64) -> Option<i64> {
         match node.kind {
             Kind::Int(number) if (min..=max).contains(&number) => Some(number),
             _ => {
@@ -471,7 +522,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn wrong(&mut self, node: &Node, what: &str, wanted: &str) {
+    pub(super) fn wrong(&mut self, node: &Node, what: &str, wanted: &str) {
         let message = format!("`{what}` is {wanted}, this is {}", node.noun());
         self.report(Code::WrongType, node.span.clone(), message, "");
     }
@@ -515,7 +566,7 @@ impl<'a> Reader<'a> {
 
 /// May the definition look at the clock? A word that only looks like it makes worlds differ by time that need not: more
 /// work, and nothing wrong.
-fn reads_clock(source: &str) -> bool {
+pub(crate) fn reads_clock(source: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     source.lines().any(|line| {
         let code = line.split_once(" #").map_or(line, |(code, _)| code);

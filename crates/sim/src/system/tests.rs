@@ -100,7 +100,7 @@ fn what_cannot_be_is_told() {
     told(
         "propertys: []\n",
         &[
-            "13:1 a system has no key \"propertys\" (the keys are name, description, definitions, cast, first, environment, links, faults, timers, properties, expect, mailbox_max)",
+            "13:1 a system has no key \"propertys\" (the keys are name, description, definitions, replace, cast, first, environment, links, tasks, faults, timers, properties, expect, mailbox_max)",
         ],
     );
     assert_eq!(
@@ -110,6 +110,96 @@ fn what_cannot_be_is_told() {
     assert_eq!(
         findings("cast: {}\n")[0],
         "1:1 the system has no definitions (list files or definitions under `definitions`)"
+    );
+}
+
+const OUTSIDE: &str = "
+definitions:
+  - {name: m, initial: a, states: {a: {invoke: {task: charge, onDone: b}, on: {go: a}}, b: {}}}
+cast: {m: m/1, printer: session/printer}
+";
+
+#[track_caller]
+fn told_outside(more: &str, wanted: &[&str]) {
+    assert_eq!(findings(&format!("{OUTSIDE}{more}")), wanted);
+}
+
+#[test]
+fn what_cannot_come_from_outside_is_told() {
+    told_outside("tasks: {charge: [{done: {}}, {failed: no, times: 2}], '*': [{timeout: true}]}\n", &[]);
+    told_outside(
+        "tasks: {chagre: [{done: {}}]}\n",
+        &["5:9 no definition asks for tasks of a queue \"chagre\""],
+    );
+    told_outside(
+        "tasks: {charge: []}\n",
+        &["5:17 a task of this queue never ends (write at least one, such as {done: {}})"],
+    );
+    told_outside(
+        "tasks: {charge: [{done: {}, failed: no}]}\n",
+        &[
+            "5:18 an answer ends a task in one way (write one of done: DATA, failed: CODE, timeout: true, silence: true)",
+        ],
+    );
+    told_outside(
+        "tasks: {charge: [{failed: no, times: 0}]}\n",
+        &["5:38 `times` is a whole number from 1 to 200 (leave it out for none)"],
+    );
+    told_outside(
+        "tasks: {charge: [{failed: no}, {failed: no}]}\n",
+        &["5:32 this answer is there twice (leave one of them out)"],
+    );
+    told_outside("faults: {silences: 1, reconnections: 1}\n", &[]);
+    told_outside(
+        "faults: {reconnections: 1}\n",
+        &["5:9 a session is begun anew only after it was silent (write `silences: 1` as well)"],
+    );
+    told(
+        "faults: {silences: 1}\n",
+        &[
+            "13:9 no session can fall silent: there is none in the cast (add one to the cast, such as printer: session/printer)",
+        ],
+    );
+    told_outside(
+        "first: [{to: m, acts: []}]\n",
+        &["5:23 m/1 is no session, so it has no `acts` (write `event` and `data`)"],
+    );
+    let wrong = findings(&format!("{OUTSIDE}first: [{{to: printer, acts: [{{jump: {{}}}}]}}]\n"));
+    assert!(wrong[0].starts_with("5:29 ") && wrong[0].contains("jump"), "{wrong:?}");
+    told_outside("first: [{to: printer, acts: [{leave: {name: me}}]}]\n", &[]);
+    told_outside(
+        "first: [{to: m, event: go, from: ~worker}]\n",
+        &["5:9 a client is not called \"~worker\" ('~' marks what is Everstate's own)"],
+    );
+}
+
+#[test]
+fn what_cannot_stand_in_for_a_machine_is_told() {
+    told_outside(
+        "replace: {m: {go: [nothing, {reply: 1}]}, other/1: {'*': [{send: {to: '#_sender', event: x}}]}}\n",
+        &[],
+    );
+    told_outside(
+        "replace: {m: {go: []}}\n",
+        &[
+            "5:19 nothing may be done, not even nothing (write at least one, such as nothing or {reply: DATA})",
+        ],
+    );
+    told_outside(
+        "replace: {m: {go: [{refuse: no, reply: 1}]}}\n",
+        &["5:20 what refuses an event does nothing else about it (write two reactions)"],
+    );
+    told_outside(
+        "replace: {m: {go: [{rely: 1}]}}\n",
+        &["5:21 a reaction has no key \"rely\" (the keys are reply, refuse, send)"],
+    );
+    told_outside(
+        "replace: {m: {go: [{send: {to: n, event: x}}]}}\n",
+        &["5:32 no member of the cast is called \"n\" (the cast has m, printer)"],
+    );
+    told_outside(
+        "replace: {m/1: {}, m/1: {}}\n",
+        &["5:20 \"m/1\" is replaced twice (leave one of them out)"],
     );
 }
 
