@@ -12,7 +12,7 @@ use crate::model::{Descriptor, Unhandled};
 use crate::run::{EventFields, Occurrence, Run, TURN_COST_MAX};
 use crate::session::{self, Arrival, Program, Session};
 use crate::stored::{self, ChartState};
-use crate::value::{Map, Value};
+use crate::value::{Map, VALUE_DEPTH_MAX, Value};
 use everstate_kernel::limits::{DATA_BYTES_MAX, STATE_BYTES_MAX};
 use everstate_kernel::{
     Address, Behaviour, Description, Event, Fault, FaultCode, Handled, Json, Next, Sender, State, Time, Turn,
@@ -318,16 +318,8 @@ impl Chart {
 
     /// The state after a turn.
     fn next(&self, mut run: Run<'_>, before: Option<&ChartState>) -> Result<Next, Fault> {
-        let unchanged = before.is_some_and(|before| shares(&before.context, &run.context));
-        if !unchanged && !within(&run.context, &mut STATE_BYTES_MAX.saturating_sub(STATE_RESERVE)) {
-            let message =
-                format!("the context is larger than {STATE_BYTES_MAX} bytes; keep large things elsewhere");
-            return Err(fault(FaultCode::Limit, message, "context"));
-        }
-        if !unchanged && !run.context.nests_within(crate::value::VALUE_DEPTH_MAX - 1) {
-            let message =
-                format!("the context nests deeper than {} levels", crate::value::VALUE_DEPTH_MAX - 1);
-            return Err(fault(FaultCode::Limit, message, "context"));
+        if !before.is_some_and(|before| shares(&before.context, &run.context)) {
+            can_be_kept(&run.context)?;
         }
         let done = match run.ended {
             None => None,
@@ -470,6 +462,18 @@ const STATE_RESERVE: usize = 64 << 10;
 /// Is it the very same value in memory? Then it was checked before.
 fn shares(a: &Value, b: &Value) -> bool {
     matches!((a, b), (Value::Map(a), Value::Map(b)) if Arc::ptr_eq(a, b))
+}
+
+/// A context has its limits of size and depth.
+fn can_be_kept(context: &Value) -> Result<(), Fault> {
+    let message = if !within(context, &mut STATE_BYTES_MAX.saturating_sub(STATE_RESERVE)) {
+        format!("the context is larger than {STATE_BYTES_MAX} bytes; keep large things elsewhere")
+    } else if !context.nests_within(VALUE_DEPTH_MAX - 1) {
+        format!("the context nests deeper than {} levels", VALUE_DEPTH_MAX - 1)
+    } else {
+        return Ok(());
+    };
+    Err(fault(FaultCode::Limit, message, "context"))
 }
 
 /// Does the value fit into that many bytes, about? Looks no further than needed.

@@ -39,6 +39,10 @@ pub struct Chart {
     pub(crate) unhandled: Unhandled,
     /// What expressions ask of who is present.
     pub(crate) asked: Asked,
+    /// Has any state a transition without an event?
+    pub(crate) eventless: bool,
+    /// Does any history remember anything?
+    pub(crate) remembers: bool,
     /// Does any content look at the data of events?
     pub(crate) reads_event: bool,
     /// The recommendation's rules, where the chart was written in SCXML.

@@ -30,7 +30,8 @@ pub(crate) fn compile(name: &str, mut model: Model, names: Vec<(Arc<str>, StateI
         eventless: eventless(&model),
     };
     compiler.events = compiler.number_events(&model);
-    let states = (0..model.states.len()).map(|at| compiler.state(&mut model, at as StateIndex)).collect();
+    let remembers = model.states.iter().any(|state| matches!(state.kind, StateKind::History { .. }));
+    let states: Box<[State]> = (0..model.states.len()).map(|at| compiler.state(&mut model, at as StateIndex)).collect();
     let mut declared: Vec<Declared> = model
         .events
         .into_iter()
@@ -52,6 +53,8 @@ pub(crate) fn compile(name: &str, mut model: Model, names: Vec<(Arc<str>, StateI
         declared: declared.into_boxed_slice(),
         unhandled: model.unhandled,
         asked,
+        eventless: compiler.eventless.contains(&true),
+        remembers,
         reads_event,
         rules: model.rules,
         inline: model.inline.into_boxed_slice(),

@@ -9,8 +9,16 @@ use crate::model::{Reach, StateKind};
 use smallvec::SmallVec;
 
 /// Active states with all their ancestors, in document order.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, PartialEq, Eq, Default)]
 pub(crate) struct Configuration(pub(crate) SmallVec<[StateIndex; 12]>);
+
+impl Clone for Configuration {
+    // The derived one copies state by state.
+    #[inline]
+    fn clone(&self) -> Configuration {
+        Configuration(SmallVec::from_slice(&self.0))
+    }
+}
 
 impl Configuration {
     #[inline]
@@ -34,6 +42,15 @@ impl Configuration {
     pub(crate) fn remove(&mut self, state: StateIndex) {
         if let Ok(at) = self.0.binary_search(&state) {
             self.0.remove(at);
+        }
+    }
+
+    /// How many active states come before that one.
+    #[inline]
+    pub(crate) fn before(&self, state: StateIndex) -> usize {
+        match self.0.last() {
+            Some(last) if *last >= state => self.0.partition_point(|one| *one < state),
+            _ => self.0.len(),
         }
     }
 
@@ -188,7 +205,19 @@ impl EntrySet {
         }
     }
 
+    /// Adds what is known to be entered.
+    pub(crate) fn extend(&mut self, known: &[Enter]) {
+        for enter in known {
+            self.insert(enter.state).initially |= enter.initially;
+        }
+    }
+
     fn insert(&mut self, state: StateIndex) -> &mut Enter {
+        if self.states.last().is_none_or(|last| last.state < state) {
+            self.states.push(Enter { state, initially: false });
+            let last = self.states.len() - 1;
+            return &mut self.states[last];
+        }
         let at = match self.states.binary_search_by_key(&state, |enter| enter.state) {
             Ok(at) => at,
             Err(at) => {

@@ -5,7 +5,7 @@
 
 use crate::behaviour::json_of;
 use crate::code::{Action, Code, Delay, Foreach, Formula, Guard, Part, Send, Template};
-use crate::expression::{EvaluationError, EventMeta, Scope};
+use crate::expression::{EvaluationError, EventMeta, Roots, Scope};
 use crate::run::{Raised, Run};
 use crate::value::{Key, Map, VALUE_DEPTH_MAX, Value};
 use everstate_kernel::limits::{EFFECTS_MAX, EVENT_NAME_BYTES_MAX};
@@ -97,25 +97,34 @@ impl Run<'_> {
     }
 
     fn assign(&mut self, fields: &[(Key, Formula)]) -> Result<(), Fault> {
+        if let [(key, formula)] = fields {
+            let value = self.value(formula)?;
+            self.put(key, value);
+            return Ok(());
+        }
+        // All are computed from what was before.
         let mut values: SmallVec<[Value; 4]> = SmallVec::new();
         for (_, formula) in fields {
             values.push(self.value(formula)?);
         }
+        fields.iter().zip(values).for_each(|((key, _), value)| self.put(key, value));
+        Ok(())
+    }
+
+    /// Puts a value into the context.
+    #[inline]
+    fn put(&mut self, key: &Key, value: Value) {
         if !matches!(self.context, Value::Map(_)) {
             self.context = Value::from(Map::new());
         }
-        if let Value::Map(map) = &mut self.context {
-            let map = Arc::make_mut(map);
-            for ((key, _), value) in fields.iter().zip(values) {
-                match key.as_str().and_then(|name| map.find_mut(name)) {
-                    Some(place) => *place = value,
-                    None => {
-                        map.insert(key.clone(), value);
-                    }
-                }
+        let Value::Map(map) = &mut self.context else { return };
+        let map = Arc::make_mut(map);
+        match key.as_str().and_then(|name| map.find_mut(name)) {
+            Some(place) => *place = value,
+            None => {
+                map.insert(key.clone(), value);
             }
         }
-        Ok(())
     }
 
     fn send(&mut self, send: &Send) -> Result<(), Fault> {
@@ -216,7 +225,17 @@ impl Run<'_> {
         match guard {
             Guard::Constant(value) => Ok(*value),
             Guard::Code(code) => {
-                self.within_scope(code, |code, scope, cost| code.expression.evaluate_bool(scope, cost))
+                let roots = Roots {
+                    context: &self.context,
+                    event: &self.current.data,
+                    locals: &self.locals[self.frame..],
+                };
+                match code.expression.short_truth(roots, &mut self.cost) {
+                    Some(truth) => Ok(truth),
+                    None => {
+                        self.within_scope(code, |code, scope, cost| code.expression.long_truth(scope, cost))
+                    }
+                }
             }
             Guard::Not(inner) => Ok(!self.holds(inner)?),
             Guard::All(parts) => {
@@ -247,10 +266,18 @@ impl Run<'_> {
     }
 
     /// What a formula gives.
+    #[inline]
     pub(crate) fn value(&mut self, formula: &Formula) -> Result<Value, Fault> {
         match formula {
             Formula::Literal(value) => Ok(value.clone()),
             Formula::Code(code) => self.evaluate(code),
+            _ => self.composed(formula),
+        }
+    }
+
+    fn composed(&mut self, formula: &Formula) -> Result<Value, Fault> {
+        match formula {
+            Formula::Literal(_) | Formula::Code(_) => self.value(formula),
             Formula::List(items) => {
                 let items = items.iter().map(|item| self.value(item)).collect::<Result<_, _>>()?;
                 self.not_too_deep(Value::list(items))
@@ -301,11 +328,17 @@ impl Run<'_> {
         Ok(Arc::from(text))
     }
 
+    #[inline]
     pub(crate) fn evaluate(&mut self, code: &Code) -> Result<Value, Fault> {
-        self.within_scope(code, |code, scope, cost| code.expression.evaluate(scope, cost))
+        let roots =
+            Roots { context: &self.context, event: &self.current.data, locals: &self.locals[self.frame..] };
+        match code.expression.short(roots, &mut self.cost) {
+            Some(value) => Ok(value),
+            None => self.within_scope(code, |code, scope, cost| code.expression.long(scope, cost)),
+        }
     }
 
-    #[inline]
+    #[inline(never)]
     fn within_scope<T>(
         &mut self,
         code: &Code,

@@ -276,8 +276,11 @@ impl Run<'_> {
     /// leaf the innermost state's first one, less those that another one preempts.
     pub(crate) fn select(&mut self, with_event: bool) -> Result<Selected, Fault> {
         let chart = self.chart;
-        let number = if with_event { chart.event_number(&self.current.name) } else { None };
         let mut enabled = Selected::new();
+        if !with_event && !chart.eventless {
+            return Ok(enabled);
+        }
+        let number = if with_event { chart.event_number(&self.current.name) } else { None };
         // Regions meet in parallel states. What was found from there on up is the same for each of them.
         let mut met: SmallVec<[StateIndex; 8]> = SmallVec::new();
         for position in 0..self.configuration.0.len() {
@@ -298,10 +301,9 @@ impl Run<'_> {
                     true => self.first_of(chart.exact(state, number), &state.patterns)?,
                     false => self.first_enabled(&state.eventless)?,
                 };
+                // What lies above where regions meet is looked at once, so none is found twice.
                 if let Some(found) = found {
-                    if !enabled.contains(&found) {
-                        enabled.push(found);
-                    }
+                    enabled.push(found);
                     break;
                 }
                 if at == 0 {
@@ -391,8 +393,16 @@ impl Run<'_> {
             None => (0, 0),
         };
         let mut kept: SmallVec<[(TransitionIndex, (StateIndex, StateIndex)); 4]> = SmallVec::new();
+        let mut reached = 0;
         for one in enabled {
             let range = ranges(*one);
+            // What lies behind all that the others leave is in nobody's way.
+            let behind = range.0 >= reached;
+            reached = reached.max(range.1);
+            if behind {
+                kept.push((*one, range));
+                continue;
+            }
             let conflicts = |other: &(StateIndex, StateIndex)| range.0.max(other.0) < range.1.min(other.1);
             let source = chart.transition(*one).source;
             let preempts = |other: TransitionIndex| chart.is_inside(source, chart.transition(other).source);
@@ -422,7 +432,8 @@ impl Run<'_> {
         if let [only] = selected[..]
             && let Plan::Fixed { domain, entry } = &chart.transition(only).plan
         {
-            self.exit(&[*domain])?;
+            self.remember(&[*domain]);
+            self.exit(*domain)?;
             self.act(&chart.transition(only).actions)?;
             for enter in entry {
                 self.enter_state(*enter, None)?;
@@ -431,7 +442,11 @@ impl Run<'_> {
         }
         let domains: SmallVec<[StateIndex; 4]> =
             selected.iter().filter_map(|transition| self.domain_of(*transition)).collect();
-        self.exit(&domains)?;
+        self.remember(&domains);
+        // What they leave does not overlap: transitions that would leave the same state preempt each other.
+        let mut last_first = domains.clone();
+        last_first.sort_unstable_by(|a, b| b.cmp(a));
+        last_first.into_iter().try_for_each(|domain| self.exit(domain))?;
         for transition in selected {
             self.act(&chart.transition(*transition).actions)?;
         }
@@ -439,33 +454,47 @@ impl Run<'_> {
         let mut domains = domains.into_iter();
         for transition in selected {
             let row = chart.transition(*transition);
-            if !matches!(row.plan, Plan::Stay)
-                && let Some(domain) = domains.next()
-            {
-                set.add(chart, &self.memory, &row.targets, domain);
+            match &row.plan {
+                Plan::Stay => {}
+                Plan::Fixed { entry, .. } => {
+                    domains.next();
+                    set.extend(entry);
+                }
+                Plan::Open => {
+                    if let Some(domain) = domains.next() {
+                        set.add(chart, &self.memory, &row.targets, domain);
+                    }
+                }
             }
         }
         self.enter(&set)
     }
 
-    /// Leaves every active state inside of these, innermost and last first.
-    fn exit(&mut self, domains: &[StateIndex]) -> Result<(), Fault> {
+    /// Makes the histories of all active states inside of these remember.
+    fn remember(&mut self, domains: &[StateIndex]) {
         let chart = self.chart;
-        let leaves = |state: StateIndex| domains.iter().any(|domain| chart.is_inside(state, *domain));
-        for position in 0..self.configuration.0.len() {
-            let state = self.configuration.0[position];
-            if !chart.state(state).histories.is_empty() && leaves(state) {
-                remember(chart, &mut self.memory, state, &self.configuration);
+        if !chart.remembers {
+            return;
+        }
+        for state in &self.configuration.0 {
+            let left = || domains.iter().any(|domain| chart.is_inside(*state, *domain));
+            if !chart.state(*state).histories.is_empty() && left() {
+                remember(chart, &mut self.memory, *state, &self.configuration);
             }
         }
-        let mut position = self.configuration.0.len();
+    }
+
+    /// Leaves every active state inside of this one, innermost and last first.
+    fn exit(&mut self, domain: StateIndex) -> Result<(), Fault> {
+        let mut position = self.configuration.before(self.chart.state(domain).end);
         while position > 0 {
             position -= 1;
             let state = self.configuration.0[position];
-            if leaves(state) {
-                self.exit_actions(state)?;
-                self.configuration.0.remove(position);
+            if state <= domain {
+                break;
             }
+            self.exit_actions(state)?;
+            self.configuration.0.remove(position);
         }
         Ok(())
     }

@@ -118,7 +118,8 @@ pub(crate) fn decode(chart: &Chart, mut bytes: &[u8]) -> Result<ChartState, &'st
         memory.push((history, states));
     }
     let sends = read(input)?;
-    let context = Value::decode(input).map_err(|_| "stored context is malformed")?;
+    let mut context = Value::decode(input).map_err(|_| "stored context is malformed")?;
+    context.share_keys(&chart.context);
     let labels = labels(chart, &configuration);
     if flags & SESSION != 0 {
         read_session(input, &mut session)?;

@@ -253,7 +253,7 @@ impl<'a> Checker<'a> {
         let operand = self.lower(operand);
         let kind = self.field_type(&operand.kind, field, at);
         let kind = if optional { as_optional(kind) } else { kind };
-        let step = Step { field: field.clone(), span: at };
+        let step = Step { field: operand.kind.name_of_field(field), span: at };
         let node = match operand.node.kind {
             Kind::Variable(variable) if !optional => match part_of(variable, field) {
                 Some(part) => Kind::Variable(part),

@@ -26,6 +26,7 @@ mod node;
 mod parser;
 mod pattern;
 mod presence;
+mod short;
 mod syntax;
 mod text;
 
@@ -37,6 +38,7 @@ mod tests;
 pub use crate::presence::Presence;
 pub use names::{Names, ObjectType, Type};
 pub(crate) use parser::RESERVED;
+pub(crate) use short::Roots;
 
 use crate::value::Value;
 use everstate_kernel::Address;
@@ -63,6 +65,12 @@ pub struct Scope<'a> {
     pub locals: &'a [Value],
     /// `present('pattern')`: who is.
     pub present: &'a [Presence],
+}
+
+impl<'a> Scope<'a> {
+    fn roots(&self) -> Roots<'a> {
+        Roots { context: self.context, event: self.event, locals: self.locals }
+    }
 }
 
 /// What `_event` tells of an event apart from its data.
@@ -215,6 +223,34 @@ impl Expression {
     /// A value nests at most [`crate::value::VALUE_DEPTH_MAX`] deep, and each of its parts is paid for wherever it
     /// is shared, so that writing it takes no longer than its cost allows.
     pub fn evaluate(&self, scope: &Scope<'_>, cost: &mut Cost) -> Result<Value, EvaluationError> {
+        match self.short(scope.roots(), cost) {
+            Some(value) => Ok(value),
+            None => self.long(scope, cost),
+        }
+    }
+
+    /// Its value as a guard: anything but true and false is an error.
+    pub fn evaluate_bool(&self, scope: &Scope<'_>, cost: &mut Cost) -> Result<bool, EvaluationError> {
+        match self.short_truth(scope.roots(), cost) {
+            Some(truth) => Ok(truth),
+            None => self.long_truth(scope, cost),
+        }
+    }
+
+    /// Its value where that takes no scope to be put together, such as a field or a sum of whole numbers.
+    #[inline]
+    pub(crate) fn short(&self, roots: Roots<'_>, cost: &mut Cost) -> Option<Value> {
+        if self.growth > 0 { None } else { roots.value(&self.root, cost) }
+    }
+
+    /// Its value as a guard where that takes no scope to be put together.
+    #[inline]
+    pub(crate) fn short_truth(&self, roots: Roots<'_>, cost: &mut Cost) -> Option<bool> {
+        roots.truth(&self.root, cost)
+    }
+
+    /// Its value, when the short way gave none.
+    pub(crate) fn long(&self, scope: &Scope<'_>, cost: &mut Cost) -> Result<Value, EvaluationError> {
         let mut run = evaluate::Run::new(scope, cost);
         let value = run.node(&self.root).map_err(evaluate::Trouble::into_error)?.into_value();
         if self.growth > 0 {
@@ -223,8 +259,8 @@ impl Expression {
         Ok(value)
     }
 
-    /// Its value as a guard: anything but true and false is an error.
-    pub fn evaluate_bool(&self, scope: &Scope<'_>, cost: &mut Cost) -> Result<bool, EvaluationError> {
+    /// Its value as a guard, when the short way gave none.
+    pub(crate) fn long_truth(&self, scope: &Scope<'_>, cost: &mut Cost) -> Result<bool, EvaluationError> {
         evaluate::Run::new(scope, cost).truth(&self.root).map_err(evaluate::Trouble::into_error)
     }
 

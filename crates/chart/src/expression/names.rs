@@ -2,7 +2,7 @@
 //!
 //! It refuses to know values at run time. Its one invariant: a declared variable keeps its slot.
 
-use crate::value::Value;
+use crate::value::{Key, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -83,6 +83,14 @@ impl Type {
         }
     }
 
+    /// The name of a field as values of this type have it in memory, where it is known.
+    pub(crate) fn name_of_field(&self, name: &Arc<str>) -> Arc<str> {
+        match self {
+            Type::Object(object) => object.fields.get_key_value(name).map_or(name, |known| known.0).clone(),
+            _ => name.clone(),
+        }
+    }
+
     fn of_part(value: &Value) -> Type {
         match value {
             Value::Null | Value::Optional(_) => Type::Dyn,
@@ -99,8 +107,9 @@ impl Type {
                 Type::list(kinds.fold(first, |a, b| if a == b { a } else { Type::Dyn }))
             }
             Value::Map(map) if map.iter().all(|(key, _)| key.as_str().is_some()) => {
-                let field = |(key, value): (&crate::value::Key, &Value)| {
-                    key.as_str().map(|name| (Arc::from(name), Type::of_part(value)))
+                let field = |(key, value): (&Key, &Value)| match key {
+                    Key::String(name) => Some((name.clone(), Type::of_part(value))),
+                    _ => None,
                 };
                 Type::Object(Arc::new(ObjectType {
                     fields: map.iter().filter_map(field).collect(),
@@ -197,6 +206,12 @@ impl Names {
     pub fn bare_context(mut self, fields: Arc<BTreeSet<Arc<str>>>) -> Names {
         self.bare = Some(fields);
         self
+    }
+
+    /// A field of the context, by its name as values have it in memory.
+    pub(crate) fn key_of_context(&self, name: &str) -> Key {
+        let name: Arc<str> = Arc::from(name);
+        Key::String(self.context.as_ref().map_or_else(|| name.clone(), |kind| kind.name_of_field(&name)))
     }
 
     /// Declares a variable and says which slot of [`super::Scope::locals`] it is read from. A later variable of

@@ -270,6 +270,46 @@ fn the_cost_limit_holds() {
     }
 }
 
+/// The short way is taken by what it is made for, and both ways lead to the same.
+#[test]
+fn the_short_way_gives_what_the_long_one_gives() {
+    let context = Value::from_json(
+        r#"{"n":7,"x":7.5,"state":"open","items":[1,2],"prices":{"bolt":3,"nail":1.5},"on":true,"none":null}"#,
+    );
+    let context = context.expect("the context parses");
+    let event = Value::from_json(r#"{"item":"bolt","count":20}"#).expect("the event parses");
+    let scope = Scope { event: &event, ..scope_of(&context) };
+    for (source, is_short) in [
+        ("context.n", true),
+        ("context.n + 1", true),
+        ("(context.n + 1) * event.count - 3", true),
+        ("context.n >= 7 && size(context.items) < 10 && context.state == 'open'", true),
+        ("context.prices[event.item] * event.count + context.n < 1000", true),
+        ("context.x > context.n || context.on", true),
+        ("!(context.state != 'open')", true),
+        ("context.state < 'p'", false),
+        ("context.n == context.x", false),
+        ("context.none == null", false),
+        ("context.n / 2 > 3", false),
+        ("9223372036854775807 + context.n", false),
+        ("context.prices[context.n]", false),
+        ("context.n && context.on", false),
+        ("context.missing || context.on", false),
+        ("size(context.state) == 4", false),
+    ] {
+        let expression = Expression::compile(source, &Names::new()).expect(source);
+        let cost = || Cost::new(100_000);
+        let short = expression.short(scope.roots(), &mut cost());
+        assert_eq!(short.is_some(), is_short, "{source}");
+        if let Some(short) = short {
+            assert_eq!(expression.long(&scope, &mut cost()), Ok(short), "{source}");
+        }
+        if let Some(short) = expression.short_truth(scope.roots(), &mut cost()) {
+            assert_eq!(expression.long_truth(&scope, &mut cost()), Ok(short), "{source}");
+        }
+    }
+}
+
 fn any_source() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("context".to_owned()),
@@ -330,6 +370,19 @@ proptest! {
                 for error in errors {
                     prop_assert!(text.get(error.span.clone()).is_some(), "{:?}", error);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_short_way_never_gives_anything_else(source in any_source(), context in any_json()) {
+        if let Ok(expression) = Expression::compile(&source, &Names::new().unchecked()) {
+            let scope = scope_of(&context);
+            if let Some(short) = expression.short(scope.roots(), &mut Cost::new(1_000_000)) {
+                prop_assert_eq!(expression.long(&scope, &mut Cost::new(1_000_000)), Ok(short));
+            }
+            if let Some(short) = expression.short_truth(scope.roots(), &mut Cost::new(1_000_000)) {
+                prop_assert_eq!(expression.long_truth(&scope, &mut Cost::new(1_000_000)), Ok(short));
             }
         }
     }

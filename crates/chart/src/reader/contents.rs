@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
         let mut fields = Vec::new();
         for entry in self.entries(node, path, "") {
             let value = self.formula(&entry.value, &join(path, &entry.key));
-            fields.push((Key::from(entry.key.as_str()), value?));
+            fields.push((self.names.key_of_context(&entry.key), value?));
         }
         Some(Action::Assign(fields))
     }

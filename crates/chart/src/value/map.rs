@@ -84,14 +84,17 @@ impl PartialEq for Key {
 }
 impl Eq for Key {}
 
-/// A map, sorted by key.
+/// A map, sorted by key. Keys lie apart from values: a map that was made from another one by changing values shares
+/// its keys, so that a copy costs what its values cost.
 #[derive(Clone, Debug, Default)]
 pub struct Map {
-    entries: Vec<(Key, Value)>,
+    keys: Arc<Vec<Key>>,
+    /// As many as keys.
+    values: Vec<Value>,
 }
 
-/// At most this many entries are searched one by one, which for short keys beats halving. At twice this the
-/// two cost the same.
+/// At most this many keys are searched one by one, which for short keys beats halving. At twice this the two cost
+/// the same.
 const SCANNED_MAX: usize = 8;
 
 impl Map {
@@ -109,53 +112,44 @@ impl Map {
             entries.dedup_by(|a, b| a.0 == b.0);
             entries.reverse();
         }
-        Map { entries }
+        let (keys, values): (Vec<Key>, Vec<Value>) = entries.into_iter().unzip();
+        Map { keys: Arc::new(keys), values }
     }
 
     /// The value of the text key `name`. (There is no `get`: a map that misses a key is no surprise here.)
+    #[inline]
     pub fn find(&self, name: &str) -> Option<&Value> {
-        if self.entries.len() <= SCANNED_MAX {
-            // Names that are equally long mostly differ in their first letter.
-            let first = name.as_bytes().first();
-            let alike = |key: &str| key.len() == name.len() && key.as_bytes().first() == first && key == name;
-            let named = |entry: &&(Key, Value)| matches!(&entry.0, Key::String(key) if alike(key));
-            return self.entries.iter().find(named).map(|entry| &entry.1);
-        }
-        let place = |entry: &(Key, Value)| match &entry.0 {
-            Key::String(key) => (**key).cmp(name),
-            _ => Ordering::Less,
-        };
-        self.entries.binary_search_by(place).ok().map(|at| &self.entries[at].1)
+        self.values.get(self.named(name)?)
     }
 
     /// The value of a key of any type.
     pub fn find_key(&self, key: &Key) -> Option<&Value> {
         match key {
             Key::String(name) => self.find(name),
-            _ => self.place(key).ok().map(|at| &self.entries[at].1),
+            _ => self.place(key).ok().and_then(|at| self.values.get(at)),
         }
     }
 
     /// The value of the text key `name`, to be changed.
+    #[inline]
     pub fn find_mut(&mut self, name: &str) -> Option<&mut Value> {
-        let place = |entry: &(Key, Value)| match &entry.0 {
-            Key::String(key) => (**key).cmp(name),
-            _ => Ordering::Less,
-        };
-        self.entries.binary_search_by(place).ok().map(|at| &mut self.entries[at].1)
+        let at = self.named(name)?;
+        self.values.get_mut(at)
     }
 
     /// The value of a key of any type, to be changed.
     pub(crate) fn find_key_mut(&mut self, key: &Key) -> Option<&mut Value> {
-        self.place(key).ok().map(|at| &mut self.entries[at].1)
+        let at = self.place(key).ok()?;
+        self.values.get_mut(at)
     }
 
     /// Puts a value in place of what the key had, which is returned.
     pub fn insert(&mut self, key: Key, value: Value) -> Option<Value> {
         match self.place(&key) {
-            Ok(at) => Some(std::mem::replace(&mut self.entries[at].1, value)),
+            Ok(at) => Some(std::mem::replace(&mut self.values[at], value)),
             Err(at) => {
-                self.entries.insert(at, (key, value));
+                Arc::make_mut(&mut self.keys).insert(at, key);
+                self.values.insert(at, value);
                 None
             }
         }
@@ -163,40 +157,80 @@ impl Map {
 
     /// Takes the entry of the text key `name` out.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        self.place(&Key::from(name)).ok().map(|at| self.entries.remove(at).1)
+        let at = self.named(name)?;
+        Arc::make_mut(&mut self.keys).remove(at);
+        Some(self.values.remove(at))
     }
 
     /// How many entries.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.values.len()
     }
 
     /// Has it none?
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.values.is_empty()
     }
 
     /// The entries, ascending by key.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Key, &Value)> {
-        self.entries.iter().map(|entry| (&entry.0, &entry.1))
+        self.keys.iter().zip(&self.values)
     }
 
     /// The entry at a position in the order of keys.
     pub(crate) fn entry(&self, at: usize) -> Option<(&Key, &Value)> {
-        self.entries.get(at).map(|entry| (&entry.0, &entry.1))
+        Some((self.keys.get(at)?, self.values.get(at)?))
+    }
+
+    /// Takes the keys of another map in the place of its own, where they are the same, and so inside of it. Nothing
+    /// that could be seen changes, but copies and look-ups become cheaper.
+    pub(crate) fn share_keys(&mut self, other: &Map) {
+        if Arc::ptr_eq(&self.keys, &other.keys) || same_keys(&self.keys, &other.keys) {
+            self.keys = other.keys.clone();
+            for (value, other) in self.values.iter_mut().zip(&other.values) {
+                value.share_keys(other);
+            }
+        }
+    }
+
+    /// Where the text key `name` is. Names of a chart's own data are mostly the same in memory.
+    #[inline]
+    fn named(&self, name: &str) -> Option<usize> {
+        if self.keys.len() > SCANNED_MAX {
+            let place = |key: &Key| match key {
+                Key::String(key) => (**key).cmp(name),
+                _ => Ordering::Less,
+            };
+            return self.keys.binary_search_by(place).ok();
+        }
+        self.keys.iter().position(|key| match key {
+            Key::String(key) => std::ptr::eq::<str>(&**key, name) || alike(key, name),
+            _ => false,
+        })
     }
 
     fn place(&self, key: &Key) -> Result<usize, usize> {
-        self.entries.binary_search_by(|entry| entry.0.cmp(key))
+        self.keys.binary_search(key)
     }
+}
+
+/// Are they equal? Names that are equally long mostly differ in their first letter.
+#[inline]
+fn alike(key: &str, name: &str) -> bool {
+    key.len() == name.len() && key.as_bytes().first() == name.as_bytes().first() && key == name
+}
+
+/// Are they the same keys, of the same types?
+fn same_keys(some: &[Key], other: &[Key]) -> bool {
+    let same_type = |a: &Key, b: &Key| std::mem::discriminant(a) == std::mem::discriminant(b);
+    some.len() == other.len() && some.iter().zip(other).all(|(a, b)| same_type(a, b) && a == b)
 }
 
 /// Identity of content: keys of the same type with identical values.
 impl PartialEq for Map {
     fn eq(&self, other: &Map) -> bool {
-        let same_type = |a: &Key, b: &Key| std::mem::discriminant(a) == std::mem::discriminant(b);
-        self.len() == other.len()
-            && self.iter().zip(other.iter()).all(|((a, x), (b, y))| same_type(a, b) && a == b && x == y)
+        (Arc::ptr_eq(&self.keys, &other.keys) || same_keys(&self.keys, &other.keys))
+            && self.values == other.values
     }
 }
 impl Eq for Map {}

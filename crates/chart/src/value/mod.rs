@@ -183,6 +183,15 @@ impl Value {
         }
     }
 
+    /// Takes the keys of another value in the place of its own, where they are the same: see [`Map::share_keys`].
+    pub(crate) fn share_keys(&mut self, other: &Value) {
+        let (Value::Map(map), Value::Map(other)) = (self, other) else { return };
+        // One that is shared already was made in memory, and not just read.
+        if let Some(map) = Arc::get_mut(map) {
+            map.share_keys(other);
+        }
+    }
+
     /// Does it nest at most `levels` deep? A scalar nests 0 deep. Looks no deeper than that.
     pub fn nests_within(&self, levels: usize) -> bool {
         let inside = |value: &Value| levels > 0 && value.nests_within(levels - 1);
