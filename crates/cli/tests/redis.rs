@@ -4,13 +4,14 @@ mod common;
 #[path = "redis/source.rs"]
 mod source;
 
-use common::{Ran, Server, run};
+use common::{Ran, Server, program, run};
 use everstate_api::v1beta::event_outcome::StatusCode;
 use serde_json::{Value as Json, json};
 use source::{Redis, Writer, event, order, orders, transition};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Instant;
 
 /// Orders that are as they should be.
@@ -238,6 +239,51 @@ fn what_is_wrong_is_named_and_nothing_else_suffers() {
     let (status, _) =
         call(&server, "GetFiniteStateMachine", &json!({ "config": "test.orders", "id": "noise" }));
     assert_eq!(status, 404);
+}
+
+#[test]
+fn an_import_that_is_killed_goes_on_where_it_stopped() {
+    const NUMBER: usize = 6_000;
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut redis) = source::start(folder.path()) else { return };
+    let mut writer = Writer::new(&mut redis);
+    writer.put(&orders("v1"));
+    let (mut events, mut broken) = (0, 0);
+    for at in 0..NUMBER {
+        let mut order = order("v1", &format!("o{at}"), at % 3);
+        events += at % 3;
+        if at % 1_200 == 2 {
+            // It is named, so that there is a line to wait for.
+            order.history.pop();
+            events -= 2;
+            broken += 1;
+        }
+        writer.machine(&format!("{at}"), &order);
+    }
+    writer.flush();
+    let data = folder.path().join("data");
+    let mut killed = program()
+        .args(["migrate-from-redis", &redis.url, "--data", data.to_str().unwrap()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(killed.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("history-broken"), "{line}");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+
+    let told = migrate(&redis, &data, &["--json"]).ok().json();
+    let (imported, already) = (number(&told, "/fsms/imported"), number(&told, "/fsms/already_there"));
+    assert_eq!(imported + already, NUMBER as u64);
+    assert!(already > 0, "the line came after the commit");
+    let again = migrate(&redis, &data, &["--json"]).ok().json();
+    assert_eq!((number(&again, "/fsms/imported"), number(&again, "/outcomes/imported")), (0, 0));
+    assert_eq!(number(&told, "/problems/history-broken"), broken);
+    std::fs::create_dir(folder.path().join("definitions")).unwrap();
+    let server = Server::start(folder.path());
+    assert_eq!(number(&server.json(&["status"]), "/turns"), (NUMBER + events) as u64);
 }
 
 #[test]
