@@ -403,7 +403,7 @@ fn a_connector_file_is_checked_and_secrets_stay_unsaid() {
         common::run(&["connect", "--check", file.to_str().unwrap()])
     };
     let good = check("sinks:\n  - {name: a, webhook: {url: 'https://x', secret: {env: NOWHERE}}}\n");
-    assert_eq!((good.code, good.err.as_str()), (0, "0 sources and 1 sinks: no problems\n"));
+    assert_eq!((good.code, good.err.as_str()), (0, "0 sources and 1 sink: no problems\n"));
     let bad = check("sinks:\n  - {name: a, webhook: {url: 'https://x', secret: whsec_hidden}}\n");
     assert_eq!(bad.code, 1);
     assert!(bad.out.contains("`secret` holds a secret itself") && bad.out.contains(":2:"), "{}", bad.out);

@@ -4,7 +4,7 @@ use crate::arguments::Shared;
 use crate::failure::{Exit, Failure};
 use crate::meant;
 use crate::output::Output;
-use crate::render::count;
+use crate::render::{count, counted};
 use clap::Args;
 use everstate_client::Retry;
 use everstate_connect::{Ended, News, Plan, Tell, Trouble, lacking, run};
@@ -42,7 +42,11 @@ impl Connect {
             return Err(Failure::problem("not-built-in", lacking));
         }
         if self.check {
-            output.talk(&format!("{} sources and {} sinks: no problems", count(sources), count(sinks)))?;
+            output.talk(&format!(
+                "{} and {}: no problems",
+                counted(sources, "source"),
+                counted(sinks, "sink")
+            ))?;
             return Ok(Exit::Fine);
         }
         let mut shared = shared.clone();
