@@ -149,6 +149,7 @@ pub(crate) enum Command {
     Coverage(commands::coverage::Coverage),
     Explore(commands::explore::Explore),
     Replay(commands::replay::Replay),
+    Snapshot(commands::snapshot::Snapshot),
     Put(commands::put::Put),
     Definitions(commands::definitions::Definitions),
     Definition(commands::definition::Definition),

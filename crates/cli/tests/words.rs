@@ -203,6 +203,35 @@ fn findings_are_written_as_sarif() {
     assert_eq!(log["runs"][0]["tool"]["driver"]["rules"][index]["id"], "unknown-target");
 }
 
+#[test]
+fn a_property_that_does_not_hold_is_a_warning_with_its_story() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("orders.yaml");
+    let orders = "name: orders
+initial: open
+properties:
+  - never: in('shipped')
+states:
+  open: {on: {ship: shipped}}
+  shipped: {type: final}
+";
+    std::fs::write(&file, orders).unwrap();
+    let path = file.to_str().unwrap();
+    let ran = run(&["check", path]).ok();
+    assert!(
+        ran.out.starts_with("warning[broken-property]: \"never in('shipped')\" does not hold after `ship`"),
+        "{ran:#?}"
+    );
+    assert!(
+        ran.out.contains("orders.yaml:4:12") && ran.out.contains("orders/1, in open, receives `ship`"),
+        "{ran:#?}"
+    );
+    assert_eq!(run(&["check", "--strict", path]).code, 1);
+    let allowed = orders.replace("initial", "allow: {broken-property: shipping is tried out}\ninitial");
+    std::fs::write(&file, allowed).unwrap();
+    assert_eq!(run(&["check", "--strict", path]).ok().out, "");
+}
+
 /// A counter that goes one too far.
 const GATE: &str = "
 definitions:

@@ -7,12 +7,14 @@ use crate::sarif;
 use crate::{chart_file, meant};
 use clap::{Args, ValueEnum};
 use everstate_chart::{Finding, Severity, machine, render};
+use everstate_sim::check_properties;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 
 /// Report every problem of definitions, with file, line and column
 ///
-/// Works without a server. Exits with 1 when there is an error, or, with --strict, a warning.
+/// Works without a server. Properties that a definition states are tried by exploring one instance within a small budget;
+/// `everstate explore` goes further. Exits with 1 when there is an error, or, with --strict, a warning.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// Files, or folders of them (*.yaml, *.yml, *.json, *.scxml)
@@ -45,7 +47,8 @@ impl Check {
         for file in &files {
             let name = file.display().to_string();
             let source = chart_file::source(file)?;
-            for finding in machine(&name, &source).1 {
+            let properties = check_properties(&name, &source);
+            for finding in machine(&name, &source).1.into_iter().chain(properties) {
                 match finding.severity {
                     Severity::Error => errors += 1,
                     Severity::Warning => warnings += 1,

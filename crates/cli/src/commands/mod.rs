@@ -38,6 +38,7 @@ pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod set_state;
 pub(crate) mod simulate;
+pub(crate) mod snapshot;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
@@ -97,6 +98,7 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         Command::Fork(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Rehearse(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Migrate(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Snapshot(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Tree(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Restarts(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Present(command) => runtime()?.block_on(command.run(&shared, output)),
