@@ -31,7 +31,8 @@ pub(crate) fn compile(name: &str, mut model: Model, names: Vec<(Arc<str>, StateI
     };
     compiler.events = compiler.number_events(&model);
     let remembers = model.states.iter().any(|state| matches!(state.kind, StateKind::History { .. }));
-    let states: Box<[State]> = (0..model.states.len()).map(|at| compiler.state(&mut model, at as StateIndex)).collect();
+    let states: Box<[State]> =
+        (0..model.states.len()).map(|at| compiler.state(&mut model, at as StateIndex)).collect();
     let mut declared: Vec<Declared> = model
         .events
         .into_iter()

@@ -11,8 +11,8 @@ mod file;
 pub use file::Place;
 
 use crate::http_worker::Allowed;
-use everstate_kernel::{Retain, Span};
 use crate::rates::RateLimit;
+use everstate_kernel::{Retain, Span};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;

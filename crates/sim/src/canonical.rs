@@ -24,8 +24,7 @@
 use crate::names;
 use crate::tables::Kept;
 use everstate_kernel::{
-    Address, Errand, Event, EventId, Instance, Json, Lease, News, Seat, Sender, Serial, Source,
-    Stage, Time,
+    Address, Errand, Event, EventId, Instance, Json, Lease, News, Seat, Sender, Serial, Source, Stage, Time,
 };
 
 /// The id that stands for all ids of events between machines.

@@ -2,9 +2,9 @@
 //! applied. It refuses to know the node; whatever the records say that cannot be, it panics over.
 
 use everstate_kernel::{
-    Address, Cause, DeadLetter, DefinitionRecord, Errand, EventId, HistoryEntry, Hold, IndexKeys, Instance, Loaded,
-    OutcomeRecord, Queued, Record, Seat, SeatRecord, Sent, Serial, Source, Status, TaskKey, TaskStanding,
-    Time, TimerKey, Touches, TrimmedRecord, TurnRecord,
+    Address, Cause, DeadLetter, DefinitionRecord, Errand, EventId, HistoryEntry, Hold, IndexKeys, Instance,
+    Loaded, OutcomeRecord, Queued, Record, Seat, SeatRecord, Sent, Serial, Source, Status, TaskKey,
+    TaskStanding, Time, TimerKey, Touches, TrimmedRecord, TurnRecord,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;

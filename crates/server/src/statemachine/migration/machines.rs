@@ -8,11 +8,11 @@
 //! Its one invariant: in both cases the FSM is in the state that Redis says, and every event of its history is told.
 
 use super::super::machines::{Begin, Past, Said, past};
-use everstate_api::names;
 use super::{Known, Migration, MigrationError, TICKET, answer, name_of};
 use crate::convert::Names;
 use crate::service::FreshNames;
 use buffa::view::MessageView;
+use everstate_api::names;
 use everstate_api::v1beta::__buffa::view::FiniteStateMachineView;
 use everstate_kernel::{
     Address, Answer, Event, EventId, Input, Json, Loaded, Out, Outcome, Sender, Time, Touches,

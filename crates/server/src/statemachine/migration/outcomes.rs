@@ -4,14 +4,14 @@
 //! event is named instead of written.
 
 use super::super::machines::Said;
-use everstate_api::names;
 use super::{Migration, MigrationError, RedisKey};
 use buffa::view::MessageView;
+use everstate_api::names;
 use everstate_api::v1beta::__buffa::view::{EventOutcomeView, EventView};
 use everstate_api::v1beta::event_outcome::StatusCode;
 use everstate_kernel::{
-    Address, Event, EventId, Fault, FaultCode, Json, Labels, Outcome, OutcomeRecord, Retain, Record,
-    Rejection, Sender,
+    Address, Event, EventId, Fault, FaultCode, Json, Labels, Outcome, OutcomeRecord, Record, Rejection,
+    Retain, Sender,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -105,7 +105,8 @@ impl Migration {
         let event = found.event.as_deref().and_then(|bytes| self.event(&id, bytes));
         let fingerprint = event.map_or(0, |event| event.fingerprint(&address));
         let outcome = Some(outcome(wire.code.as_known(), wire.details));
-        let retain = self.node.definition(&kind, None).map_or_else(Retain::default, |known| known.policy.retain);
+        let retain =
+            self.node.definition(&kind, None).map_or_else(Retain::default, |known| known.policy.retain);
         let (at, until) = (self.now, self.now + retain.outcomes_kept());
         Ok(Ok(Some(Record::Outcome(id, OutcomeRecord { address, fingerprint, outcome, at, until }))))
     }
