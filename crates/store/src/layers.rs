@@ -16,7 +16,7 @@ use crate::export::Row;
 use crate::keys;
 use crate::tables::{Table, Tables};
 use everstate_kernel::{
-    Address, Cause, EventId, HistoryEntry, IndexKeys, OutcomeRecord, Queued, Record, Source, TaskKey, Time,
+    Address, EventId, HistoryEntry, IndexKeys, OutcomeRecord, Queued, Record, Source, TaskKey, Time,
     TimerKey, TurnRecord,
 };
 use serde::{Deserialize, Serialize};
@@ -26,11 +26,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 mod census;
+mod dirty;
 mod ending;
 mod merged;
 mod moving;
 
 pub(crate) use census::Census;
+use dirty::name_of;
+pub(crate) use dirty::{Dirty, Received, Run, in_order};
 use merged::{Merged, lift, nothing};
 pub(crate) use moving::Write;
 
@@ -108,23 +111,6 @@ pub(crate) enum Change {
     Gone,
 }
 
-/// Positions of consecutive turns of one instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Run {
-    pub(crate) incarnation: u32,
-    pub(crate) first: u64,
-    pub(crate) positions: Vec<u64>,
-    /// Names of the events that were received in it, and perhaps of others; those of a run in memory are beside it.
-    pub(crate) names: Vec<Arc<str>>,
-}
-
-/// When an instance has last received an event of some name: the turn's position, and its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Received {
-    pub(crate) position: u64,
-    pub(crate) at: Time,
-}
-
 /// What is remembered of an event: where its parts are, so that noting it copies nothing.
 pub(crate) enum Outcome {
     /// Of a turn: parts of the turn's history row, in a journal block.
@@ -162,19 +148,6 @@ impl Outcome {
             }
         }
     }
-}
-
-/// An instance that differs from what lies beneath its generation.
-pub(crate) struct Dirty {
-    /// What the indexes beneath hold of it; none when it is not there.
-    base: Option<IndexKeys>,
-    pub(crate) row: Change,
-    /// Its turns in this generation.
-    pub(crate) runs: Vec<Run>,
-    /// The events that it has received in this generation, by name.
-    pub(crate) received: Vec<(Arc<str>, Received)>,
-    /// Was it deleted, so that runs beneath count no more?
-    pub(crate) cut: bool,
 }
 
 /// A part of what was committed.
@@ -552,55 +525,6 @@ impl Generation {
         let latest = self.counters.latest;
         self.outcomes.retain(|_, outcome| !reclaimable(outcome.until(), latest));
     }
-}
-
-impl Dirty {
-    fn new(base: Option<IndexKeys>) -> Dirty {
-        Dirty { base, row: Change::Gone, runs: Vec::new(), received: Vec::new(), cut: false }
-    }
-
-    /// When it last made a turn, unless it is gone.
-    pub(crate) fn last_event_at(&self) -> Option<Time> {
-        match &self.row {
-            Change::Put(_, index_keys) => Some(index_keys.last_event_at),
-            Change::Gone => None,
-        }
-    }
-
-    fn extend_runs(&mut self, incarnation: u32, entry: &HistoryEntry) {
-        let HistoryEntry { sequence, position, .. } = *entry;
-        if let Cause::Event(event) = &entry.cause {
-            let now = Received { position, at: entry.at };
-            match self.received.binary_search_by(|(name, _)| (**name).cmp(&*event.name)) {
-                Ok(at) => self.received[at].1 = now,
-                Err(at) => self.received.insert(at, (event.name.clone(), now)),
-            }
-        }
-        let goes_on =
-            |run: &Run| run.incarnation == incarnation && run.first + run.positions.len() as u64 == sequence;
-        if let Some(run) = self.runs.last_mut().filter(|run| goes_on(run)) {
-            run.positions.push(position);
-            return;
-        }
-        self.runs.push(Run { incarnation, first: sequence, positions: vec![position], names: Vec::new() });
-    }
-}
-
-/// The name of the event of a turn, if it had one.
-fn name_of(entry: &HistoryEntry) -> Vec<Arc<str>> {
-    match &entry.cause {
-        Cause::Event(event) => vec![event.name.clone()],
-        _ => Vec::new(),
-    }
-}
-
-/// Runs ascending; of those that begin alike the last one given. A run may be in the tables although its generation is
-/// not known to be there: while that is moved, or when moving it was cut off. Then memory's word counts.
-pub(crate) fn in_order(mut runs: Vec<Run>) -> Vec<Run> {
-    runs.reverse();
-    runs.sort_by_key(|run| (run.incarnation, run.first));
-    runs.dedup_by_key(|run| (run.incarnation, run.first));
-    runs
 }
 
 /// May an outcome that is remembered until `until` be forgotten for good? The latest time seen may be ahead of
