@@ -58,7 +58,7 @@ pub enum Record {
     /// An instance or timer sent an event that is not delivered yet.
     Sent(Sent),
     /// The row of an instance changed without a turn: a retry was scheduled, a timer fired.
-    Row(RowRecord),
+    Row(Box<RowRecord>),
     /// An event that nobody could take.
     DeadLetter(DeadLetter),
     /// The dead letter of that number was retried or discarded.

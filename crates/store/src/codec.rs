@@ -57,7 +57,6 @@ pub(crate) struct HistoryRow {
 }
 
 /// What a journal block holds.
-#[expect(clippy::large_enum_variant, reason = "nearly all entries are records, and they are moved once")]
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Entry {
     /// A record of the kernel.
@@ -250,7 +249,13 @@ pub(crate) fn read_entry(bytes: &[u8], range: Range<usize>) -> Result<(Entry, Pa
             let timers_set = take(&mut rest)?;
             let tasks_cleared = take(&mut rest)?;
             let tasks_set = take(&mut rest)?;
-            Record::Row(RowRecord { instance, timers_cleared, timers_set, tasks_cleared, tasks_set })
+            Record::Row(Box::new(RowRecord {
+                instance,
+                timers_cleared,
+                timers_set,
+                tasks_cleared,
+                tasks_set,
+            }))
         }
         DEAD_LETTER => Record::DeadLetter(take_row::<DeadLetter>(&mut rest)?),
         DEAD_LETTER_GONE => Record::DeadLetterGone(take_row::<Serial>(&mut rest)?),

@@ -273,7 +273,7 @@ impl World {
             source,
         };
         let row = changed(instance);
-        vec![Record::Queued(queued), Record::Row(row)]
+        vec![Record::Queued(queued), Record::Row(Box::new(row))]
     }
 
     fn sent(&mut self) -> Record {
@@ -316,7 +316,13 @@ impl World {
         let Some(mut instance) = self.known() else { return vec![] };
         let (timers_cleared, timers_set) = self.timers(&mut instance);
         let (tasks_cleared, tasks_set) = self.tasks(&mut instance);
-        vec![Record::Row(RowRecord { instance, timers_cleared, timers_set, tasks_cleared, tasks_set })]
+        vec![Record::Row(Box::new(RowRecord {
+            instance,
+            timers_cleared,
+            timers_set,
+            tasks_cleared,
+            tasks_set,
+        }))]
     }
 
     fn outcome(&mut self) -> Record {
@@ -344,7 +350,7 @@ impl World {
         links.seats = links.seats + u32::from(seat.is_some()) - u32::from(seat.is_none());
         instance.links = Some(links);
         let row = changed(instance);
-        vec![Record::Seat(SeatRecord { space, number, seat }), Record::Row(row)]
+        vec![Record::Seat(SeatRecord { space, number, seat }), Record::Row(Box::new(row))]
     }
 
     fn deleted(&mut self) -> Vec<Record> {

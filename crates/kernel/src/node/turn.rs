@@ -438,7 +438,7 @@ impl Node {
         self.window.change(&timers_cleared, &timers_set);
         let instance = live.row.clone();
         let row = RowRecord { instance, timers_cleared, timers_set, tasks_cleared, tasks_set };
-        out.records.push(Record::Row(row));
+        out.records.push(Record::Row(Box::new(row)));
     }
 }
 

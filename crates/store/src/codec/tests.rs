@@ -327,7 +327,7 @@ fn records() -> Vec<(&'static str, Record)> {
         ("turn", Record::Turn(Box::new(turn))),
         ("queued", Record::Queued(queued)),
         ("sent", Record::Sent(sent)),
-        ("row", Record::Row(row)),
+        ("row", Record::Row(Box::new(row))),
         ("dead-letter", Record::DeadLetter(letter)),
         ("dead-letter-gone", Record::DeadLetterGone(Serial(6))),
         ("sent-gone", Record::SentGone(Serial(5))),
