@@ -177,7 +177,7 @@ fn every_act_is_what_the_kernel_offers() {
         "Monitor(helper/1)",
         "Demonitor(helper/1)",
         r#"Task { name: "charge-7", queue: "charge-card", input: {"n":7}, policy: TaskPolicy { retry: Retry { attempts: 2, backoff: Span(1000), backoff_max: Span(2000) }, timeout: Span(3000), deadline: None, heartbeat: None } }"#,
-        r#"Task { name: "http", queue: "http", input: {"url":"http://a/7","method":"PUT","headers":{"x":"y7"},"body":5}, policy: TaskPolicy { retry: Retry { attempts: 10, backoff: Span(1000), backoff_max: Span(60000) }, timeout: Span(60000), deadline: Some(Span(3600000)), heartbeat: None } }"#,
+        r#"Task { name: "http", queue: "http", input: {"body":5,"headers":{"x":"y7"},"method":"PUT","url":"http://a/7"}, policy: TaskPolicy { retry: Retry { attempts: 10, backoff: Span(1000), backoff_max: Span(60000) }, timeout: Span(60000), deadline: Some(Span(3600000)), heartbeat: None } }"#,
         r#"GiveUp(Fault { code: Action, message: "no more of 7", place: "states.here.on.act.actions[17].giveUp" })"#,
     ];
     assert_eq!(effects, expected);
