@@ -11,6 +11,7 @@ use std::sync::Arc;
 pub(crate) use crate::dispatch::{Dispatch, Each, Location, Note, Payload, Set};
 pub(crate) use crate::endpoint::Acting;
 pub(crate) use crate::link::Linking;
+pub(crate) use crate::task::Task;
 
 /// The number of a state in document order; the machine itself is 0.
 pub(crate) type StateIndex = u16;
@@ -106,6 +107,8 @@ pub(crate) enum Action {
     Act(Box<Acting>),
     /// Something to a child or to one that is watched.
     Link(Box<Linking>),
+    /// Work for the outside world, whatever becomes of the state.
+    Task(Box<Task>),
     /// A named list of actions of the chart.
     Named(u16),
     /// A block of SCXML's: an error ends the block and becomes an event; the turn goes on.

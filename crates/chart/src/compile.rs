@@ -340,6 +340,7 @@ fn actions(list: &[Action], visit: &mut dyn FnMut(&Code)) {
             Action::Cancel(text) | Action::Log(text) | Action::Recall(text) => text.visit(visit),
             Action::Act(acting) => acting.visit(visit),
             Action::Link(linking) => linking.visit(visit),
+            Action::Task(task) => task.visit(visit),
             Action::Reply(value) => value.visit(visit),
             Action::If { guard, .. } => guards(guard, visit),
             Action::Foreach(each) => visit(&each.over),

@@ -57,6 +57,7 @@ impl Run<'_> {
             Action::Foreach(each) => self.foreach(each),
             Action::Act(acting) => self.act_in_space(acting, None),
             Action::Link(linking) => self.link(linking),
+            Action::Task(task) => self.task(task),
             Action::Named(name) => {
                 let frame = std::mem::replace(&mut self.frame, self.locals.len());
                 let chart = self.chart;

@@ -8,7 +8,7 @@ mod retain;
 mod space;
 mod supervisor;
 
-pub use invoke::{ATTEMPTS, HTTP, INVOKED, METHODS};
+pub use invoke::{ATTEMPTS, HTTP, INVOKED, METHODS, TASK};
 pub use retain::RETAIN;
 pub use space::{ASSERT, ENDPOINT, JOIN, LEAVE, MOVE, PUBLISH, RESTART, SPAWN, STOP};
 pub use supervisor::{BACKOFF, SUPERVISED, SUPERVISOR};
@@ -484,6 +484,7 @@ pub static ACTION: Object = Object {
             Takes::Map(&PUBLISH),
             "A message back to all publishers whose patterns take its topic, such as credit: `space.feedback.NAME`.",
         ),
+        key("task", Takes::Map(&TASK), "Asks for work of the outside world, until the instance ends."),
         key("spawn", Takes::Map(&SPAWN), "Makes a child."),
         key(
             "stop",
@@ -572,6 +573,7 @@ pub static OBJECTS: &[&Object] = &[
     &SPAWN,
     &STOP,
     &RESTART,
+    &TASK,
     &EVENT,
     &SHAPE,
     &RETRY,

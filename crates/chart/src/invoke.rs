@@ -10,9 +10,10 @@ use crate::code::{Action, Code, Formula, StateIndex, Template};
 use crate::dispatch::{Location, Payload, mistake};
 use crate::run::Run;
 use crate::session::{self, Arrival, Invocation, Program};
-use crate::value::{Key, Map, Value};
+use crate::task::Asked;
+use crate::value::Value;
 use everstate_kernel::limits::{CHILD_NAME_BYTES_MAX, ID_BYTES_MAX};
-use everstate_kernel::{Address, DefinitionId, Effect, Event, Fault, Json, Orphan, TaskPolicy};
+use everstate_kernel::{Address, DefinitionId, Effect, Event, Fault, Json, Orphan};
 use std::sync::Arc;
 
 /// Names of the one type of machine that can be invoked.
@@ -49,26 +50,6 @@ pub(crate) enum Source {
     Task(Box<Asked>),
 }
 
-/// A task that is asked for while a state is active.
-#[derive(Debug, Clone)]
-pub(crate) struct Asked {
-    pub(crate) queue: Arc<str>,
-    pub(crate) policy: TaskPolicy,
-    /// The request that the server makes itself; the input is its body.
-    pub(crate) http: Option<Http>,
-}
-
-/// A request.
-#[derive(Debug, Clone)]
-pub(crate) struct Http {
-    pub(crate) url: Template,
-    pub(crate) method: &'static str,
-    pub(crate) headers: Vec<(Arc<str>, Template)>,
-}
-
-/// The queue that the server itself works on.
-pub(crate) const HTTP_QUEUE: &str = "http";
-
 /// The name of a definition, a version, and what is given to the machine.
 type Spawned = (Arc<str>, Option<Arc<str>>, Json);
 
@@ -85,13 +66,10 @@ impl Invoke {
     pub(crate) fn templates(&self) -> impl Iterator<Item = &Template> {
         let (source, http) = match &self.source {
             Source::Definition(text) => (Some(text), None),
-            Source::Task(asked) => (None, asked.http.as_ref()),
+            Source::Task(asked) => (None, Some(asked.templates())),
             Source::Inline(_) | Source::Document(_) => (None, None),
         };
-        let of_http = http
-            .into_iter()
-            .flat_map(|http| std::iter::once(&http.url).chain(http.headers.iter().map(|(_, text)| text)));
-        self.kind.iter().chain(source).chain(of_http)
+        self.kind.iter().chain(source).chain(http.into_iter().flatten())
     }
 }
 
@@ -117,7 +95,9 @@ impl Run<'_> {
 
     pub(crate) fn invoke(&mut self, state: StateIndex, number: u16, invoke: &Invoke) -> Result<(), Fault> {
         if let Source::Task(asked) = &invoke.source {
-            return self.ask(invoke, asked);
+            let name = invoke.id.clone().unwrap_or_else(|| invoke.prefix.clone());
+            let input = self.payload(&invoke.payload)?;
+            return self.ask(name, asked, input, &invoke.place);
         }
         self.sends += 1;
         let serial = self.sends;
@@ -162,33 +142,6 @@ impl Run<'_> {
             cancelled: false,
         });
         Ok(())
-    }
-
-    /// Asks for a task.
-    fn ask(&mut self, invoke: &Invoke, asked: &Asked) -> Result<(), Fault> {
-        let value = self.payload(&invoke.payload)?;
-        let wrong = |message| mistake(message, &invoke.place);
-        let input = match &asked.http {
-            None => json_of(&value).map_err(wrong)?,
-            Some(http) => {
-                let url = self.text(&http.url)?;
-                let mut headers = Vec::with_capacity(http.headers.len());
-                for (name, text) in &http.headers {
-                    headers.push((Key::from(&**name), Value::from(&*self.text(text)?)));
-                }
-                let request = [
-                    ("url", Value::from(&*url)),
-                    ("method", Value::from(http.method)),
-                    ("headers", Value::from(Map::from_entries(headers))),
-                    ("body", value),
-                ];
-                let request = request.map(|(key, value)| (Key::from(key), value));
-                json_of(&Value::from(Map::from_entries(request.to_vec()))).map_err(wrong)?
-            }
-        };
-        let name = invoke.id.clone().unwrap_or_else(|| invoke.prefix.clone());
-        let (queue, policy) = (asked.queue.clone(), asked.policy.clone());
-        self.effect(Effect::Task { name, queue, input, policy }, &invoke.place)
     }
 
     /// Cancels the tasks that were asked for in a state that is left.

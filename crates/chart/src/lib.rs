@@ -33,6 +33,7 @@ mod schema;
 mod session;
 mod shape;
 mod stored;
+mod task;
 pub mod trace;
 pub mod value;
 pub mod write;

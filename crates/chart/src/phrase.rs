@@ -89,6 +89,7 @@ fn action(chart: &Chart, action: &Action) -> String {
         Action::Each(each) => format!("foreach {} …", formula(&each.over)),
         Action::Act(one) => acting(one),
         Action::Link(one) => linking(&one.link),
+        Action::Task(task) => format!("task {}", task.asked.queue),
         Action::Mistake { .. } => String::new(),
     }
 }

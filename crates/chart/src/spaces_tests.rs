@@ -146,6 +146,8 @@ states:
           - restart: {child: k, input: {again: true}}
           - monitor: helper/1
           - demonitor: helper/1
+          - task: {queue: charge-card, id: 'charge-${event.x}', input: {n: event.x}, timeout: 3s, retry: {attempts: 2, backoff: 1s, max: 2s}}
+          - task: {http: {url: 'http://a/${event.x}', method: PUT, headers: {x: 'y${event.x}'}}, input: 5, deadline: 1h}
           - giveUp: 'no more of ${event.x}'
       wrong:
         actions: {move: {name: nobody, pattern: b}}
@@ -174,7 +176,9 @@ fn every_act_is_what_the_kernel_offers() {
         r#"Restart { child: "k", from: Initial({"again":true}) }"#,
         "Monitor(helper/1)",
         "Demonitor(helper/1)",
-        r#"GiveUp(Fault { code: Action, message: "no more of 7", place: "states.here.on.act.actions[15].giveUp" })"#,
+        r#"Task { name: "charge-7", queue: "charge-card", input: {"n":7}, policy: TaskPolicy { retry: Retry { attempts: 2, backoff: Span(1000), backoff_max: Span(2000) }, timeout: Span(3000), deadline: None, heartbeat: None } }"#,
+        r#"Task { name: "http", queue: "http", input: {"body":5,"headers":{"x":"y7"},"method":"PUT","url":"http://a/7"}, policy: TaskPolicy { retry: Retry { attempts: 10, backoff: Span(1000), backoff_max: Span(60000) }, timeout: Span(60000), deadline: Some(Span(3600000)), heartbeat: None } }"#,
+        r#"GiveUp(Fault { code: Action, message: "no more of 7", place: "states.here.on.act.actions[17].giveUp" })"#,
     ];
     assert_eq!(effects, expected);
     assert_eq!(

@@ -48,6 +48,33 @@ fn what_is_wrong_is_told() {
     }
 }
 
+/// A task that an action asks for has the same keys, and none that ties it to a state.
+#[test]
+fn what_is_wrong_with_the_task_of_an_action_is_told() {
+    let problems = |task: &str| {
+        let text =
+            format!("name: m\ninitial: a\nstates:\n  a:\n    on: {{x: {{actions: {{task: {task}}}}}}}\n");
+        let found = read("machine.yaml", &text).findings;
+        found.iter().map(|one| format!("{}: {}", one.path, one.message)).collect::<Vec<_>>()
+    };
+    let place = "states.a.on.x.actions.task";
+    for (task, problem) in [
+        ("{}", ": nothing says who could do the task"),
+        ("{id: x}", ": nothing says who could do the task"),
+        ("{queue: 'a b'}", ".queue: the name of a queue of tasks is not usable"),
+        ("{queue: q, http: {url: 'http://a'}}", ": the task is a request and for the queue \"q\""),
+        ("{queue: q, id: ''}", ".id: the id of a task is 1 to "),
+        ("{queue: q, timeout: 0}", ": the timeout of a task is 0; give it some time"),
+        ("{queue: q, retry: {attempts: 0}}", ".retry.attempts: attempts must be 1 to 1000000, this is 0"),
+        ("{queue: q, onDone: a}", ".onDone: "),
+        ("{http: {}}", ".http: the request goes nowhere"),
+    ] {
+        let (found, problem) = (problems(task), format!("{place}{problem}"));
+        assert!(found.iter().any(|one| one.starts_with(&problem)), "{task}: {problem}: {found:#?}");
+    }
+    assert_eq!(problems("{queue: q}"), Vec::<String>::new());
+}
+
 #[test]
 fn what_was_read_is_written_as_it_was() {
     let text = r#"name: payments

@@ -33,6 +33,34 @@ pub static ATTEMPTS: Object = Object {
     ],
 };
 
+/// A task that an action asks for.
+pub static TASK: Object = Object {
+    name: "task",
+    doc: "Work that a worker does, see the [guide](../guides/tasks.md), whatever becomes of the state that asks for it: it is cancelled when the instance ends. `done.task.ID` tells of its result, `error.task.ID` that it has failed for good. A task is asked for in place of one with the same id.",
+    keys: &[
+        key("queue", Takes::Text, "The queue that its workers take it from, such as `charge-card`."),
+        key("http", Takes::Map(&HTTP), "In place of `queue`: a request, which the server itself makes."),
+        key(
+            "id",
+            Takes::Template,
+            "What it is called in its events. Default: its queue; of a request `http`.",
+        ),
+        key("input", Takes::Value, "What its worker gets; of a request the body."),
+        key("retry", Takes::Map(&ATTEMPTS), "How it is tried again."),
+        key("timeout", Takes::Duration, "How long one attempt may take. Default `60s`."),
+        key(
+            "deadline",
+            Takes::Duration,
+            "How long it may take in all, waiting for a worker included. Without it as long as it takes.",
+        ),
+        key(
+            "heartbeat",
+            Takes::Duration,
+            "How long its worker may be silent. Without it a worker is not missed before the timeout.",
+        ),
+    ],
+};
+
 /// An invoked machine.
 pub static INVOKED: Object = Object {
     name: "invoke",

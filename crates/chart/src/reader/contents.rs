@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The keys that say what an action does; a map has exactly one of them.
-const DOING: [&str; 21] = [
+const DOING: [&str; 22] = [
     "assign",
     "raise",
     "send",
@@ -38,6 +38,7 @@ const DOING: [&str; 21] = [
     "monitor",
     "demonitor",
     "giveUp",
+    "task",
     "type",
 ];
 
@@ -97,6 +98,7 @@ impl<'a> Reader<'a> {
             "foreach" => self.foreach(&fields, entry, path),
             key if is_of_spaces(key) => self.space_action(entry, &at),
             key if is_of_links(key) => self.link_action(entry, &at),
+            "task" => self.task_action(entry, &at),
             _ => {
                 let name = self.text(entry, &at)?;
                 self.named_action(name, value, &at)

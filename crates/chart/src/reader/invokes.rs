@@ -1,4 +1,4 @@
-//! Machines and tasks that states of the native format invoke.
+//! Machines and tasks that states of the native format invoke, and tasks that actions ask for.
 //!
 //! It refuses to know how they run. Its one invariant: the events of an invocation are named after its id, which no
 //! other one in the same state has.
@@ -6,12 +6,13 @@
 use super::fields::{Fields, one_or_more};
 use super::transitions::Triggered;
 use super::{Reader, join};
-use crate::code::{Formula, Payload, StateIndex, Template};
+use crate::code::{Action, Formula, Payload, StateIndex, Template};
 use crate::document::{Entry, Node};
 use crate::finding::Code;
 use crate::format;
-use crate::invoke::{Asked, HTTP_QUEUE, Http, Invoke, Source};
+use crate::invoke::{Invoke, Source};
 use crate::model::{Descriptor, ModelTransition, Trigger};
+use crate::task::{Asked, HTTP_QUEUE, Http, Task};
 use crate::value::Value;
 use everstate_kernel::limits::CHILD_NAME_BYTES_MAX;
 use everstate_kernel::{TaskPolicy, check_queue};
@@ -113,30 +114,7 @@ impl<'a> Reader<'a> {
                 self.report(Code::BadValue, span, &path, message, "remove one of them");
             }
         }
-        let http = match fields.find("http") {
-            Some(entry) => Some(self.http(&entry.value, &join(path, "http"))?),
-            None => None,
-        };
-        let queue = match self.text_of(fields, "task", path) {
-            Some(queue) if http.is_some() => {
-                let message =
-                    format!("the task is a request and for the queue {queue:?}, of which only one can count");
-                self.report(Code::BadValue, span, path, message, "remove `task` or `http`");
-                return None;
-            }
-            Some(queue) => queue,
-            None if http.is_some() => HTTP_QUEUE,
-            None => return None,
-        };
-        if let Err(message) = check_queue(queue) {
-            self.report(Code::BadValue, span, &join(path, "task"), message, "");
-            return None;
-        }
-        let policy = self.task_policy(fields, path);
-        if let Err(message) = policy.check() {
-            self.report(Code::BadValue, span, path, message, "");
-            return None;
-        }
+        let asked = self.asked(fields, span, "task", path)?;
         let content = match fields.find("input") {
             Some(input) => self.formula(&input.value, &join(path, "input"))?,
             None => Formula::Literal(Value::Null),
@@ -146,12 +124,75 @@ impl<'a> Reader<'a> {
             id: Some(id),
             id_location: None,
             kind: None,
-            source: Source::Task(Box::new(Asked { queue: Arc::from(queue), policy, http })),
+            source: Source::Task(Box::new(asked)),
             payload: Payload { content: Some(content), ..Payload::default() },
             forwards: false,
             finalize: Vec::new(),
             place: Arc::from(path),
         })
+    }
+
+    /// An action that asks for a task.
+    pub(super) fn task_action(&mut self, entry: &'a Entry, path: &str) -> Option<Action> {
+        let node = &entry.value;
+        let fields = self.fields(node, &format::TASK, path)?;
+        let asked = self.asked(&fields, node.span.clone(), "queue", path)?;
+        let id = match fields.find("id") {
+            Some(entry) => self.template(&entry.value, &join(path, "id"))?,
+            None => Template::Fixed(asked.queue.clone()),
+        };
+        if let Template::Fixed(text) = &id
+            && (text.is_empty() || text.len() > CHILD_NAME_BYTES_MAX || text.chars().any(char::is_control))
+        {
+            let message = format!(
+                "the id of a task is 1 to {CHILD_NAME_BYTES_MAX} bytes without control characters, this is {text:?}"
+            );
+            self.report(Code::BadValue, node.span.clone(), &join(path, "id"), message, "");
+            return None;
+        }
+        let input = self.formula_of(&fields, "input", path)?;
+        Some(Action::Task(Box::new(Task { id, asked, input, place: Arc::from(path) })))
+    }
+
+    /// What is asked of a worker; its queue stands under `key`.
+    fn asked(
+        &mut self,
+        fields: &Fields<'a>,
+        span: std::ops::Range<usize>,
+        key: &str,
+        path: &str,
+    ) -> Option<Asked> {
+        let http = match fields.find("http") {
+            Some(entry) => Some(self.http(&entry.value, &join(path, "http"))?),
+            None => None,
+        };
+        let queue = match self.text_of(fields, key, path) {
+            Some(queue) if http.is_some() => {
+                let message =
+                    format!("the task is a request and for the queue {queue:?}, of which only one can count");
+                self.report(Code::BadValue, span, path, message, &format!("remove `{key}` or `http`"));
+                return None;
+            }
+            Some(queue) => queue,
+            None if http.is_some() => HTTP_QUEUE,
+            None => {
+                if fields.find(key).is_none() {
+                    let hint = "add `queue: NAME`, or `http: {url: URL}` for a request";
+                    self.report(Code::MissingKey, span, path, "nothing says who could do the task", hint);
+                }
+                return None;
+            }
+        };
+        if let Err(message) = check_queue(queue) {
+            self.report(Code::BadValue, span, &join(path, key), message, "");
+            return None;
+        }
+        let policy = self.task_policy(fields, path);
+        if let Err(message) = policy.check() {
+            self.report(Code::BadValue, span, path, message, "");
+            return None;
+        }
+        Some(Asked { queue: Arc::from(queue), policy, http })
     }
 
     fn task_policy(&mut self, fields: &Fields<'a>, path: &str) -> TaskPolicy {

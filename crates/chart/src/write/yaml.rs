@@ -15,7 +15,7 @@ use crate::model::{Descriptor, Reach, StateKind, Unhandled};
 use crate::reader::ChartDefinition;
 use crate::shape::{Additional, Shape};
 use crate::value::Value;
-use everstate_kernel::{Create, Durability, Park, Policy, Retain, Retry, Span, TaskPolicy};
+use everstate_kernel::{Create, Durability, Park, Policy, Retain, Retry, Span};
 
 type Entries = Vec<(String, Tree)>;
 
@@ -98,7 +98,7 @@ fn retain(retain: &Retain) -> Tree {
     Tree::Map(said.collect())
 }
 
-fn retry(retry: &Retry) -> Tree {
+pub(super) fn retry(retry: &Retry) -> Tree {
     let span = |span| Tree::Text(crate::duration::format(span));
     let retry = [
         ("attempts", Tree::Plain(retry.attempts.to_string())),
@@ -253,41 +253,9 @@ impl Writer<'_, '_> {
     /// A task. What it does in the end stands with the other transitions, under the names of its events.
     fn task(&mut self, invoke: &Invoke) -> Option<Tree> {
         let Source::Task(asked) = &invoke.source else { return None };
-        let mut entries: Entries = Vec::new();
-        let mut add = |key: &str, tree: Tree| entries.push((key.to_owned(), tree));
-        let span = |span| Tree::Text(crate::duration::format(span));
-        match &asked.http {
-            None => add("task", Tree::text(&*asked.queue)),
-            Some(http) => {
-                let mut request = vec![("url".to_owned(), Tree::Text(self.contents.template(&http.url)))];
-                if http.method != crate::format::METHODS[0] {
-                    request.push(("method".to_owned(), Tree::text(http.method)));
-                }
-                let headers = http.headers.iter();
-                let headers =
-                    headers.map(|(name, text)| (name.to_string(), Tree::Text(self.contents.template(text))));
-                let headers: Entries = headers.collect();
-                if !headers.is_empty() {
-                    request.push(("headers".to_owned(), Tree::Map(headers)));
-                }
-                add("http", Tree::Map(request));
-            }
-        }
-        invoke.id.iter().for_each(|id| add("id", Tree::text(&**id)));
-        match &invoke.payload.content {
-            None | Some(Formula::Literal(Value::Null)) => {}
-            Some(input) => add("input", self.contents.formula(input)),
-        }
-        let (policy, default) = (&asked.policy, TaskPolicy::default());
-        if policy.retry != default.retry {
-            add("retry", retry(&policy.retry));
-        }
-        if policy.timeout != default.timeout {
-            add("timeout", span(policy.timeout));
-        }
-        policy.deadline.iter().for_each(|deadline| add("deadline", span(*deadline)));
-        policy.heartbeat.iter().for_each(|heartbeat| add("heartbeat", span(*heartbeat)));
-        Some(Tree::Map(entries))
+        let id = invoke.id.as_ref().map(|id| Tree::text(&**id));
+        let input = invoke.payload.content.as_ref();
+        Some(self.contents.asked("task", asked, id, input))
     }
 
     /// Where a compound state begins, or a history leads.

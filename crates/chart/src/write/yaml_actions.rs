@@ -151,6 +151,7 @@ impl Contents<'_, '_> {
             Action::Each(each) => return self.each(each),
             Action::Act(acting) => self.acting(acting),
             Action::Link(linking) => self.linking(&linking.link),
+            Action::Task(task) => self.task(task),
             Action::Mistake { message, place } => return self.lost(place, &**message),
         })
     }

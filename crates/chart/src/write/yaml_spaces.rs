@@ -2,15 +2,17 @@
 //!
 //! It refuses to know states. Its one invariant: what is the default is not written.
 
+use super::yaml::retry;
 use super::yaml_actions::Contents;
 use super::yaml_text::Tree;
 use crate::code::{Acting, Formula, Template};
 use crate::endpoint::{Act, Endpoint, Within};
 use crate::link::{Link, Spawn};
 use crate::presence::{interest_word, role_word};
+use crate::task::{Asked, HTTP_QUEUE, Task};
 use crate::value::Value;
-use everstate_kernel::Orphan;
 use everstate_kernel::space::Interest;
+use everstate_kernel::{Orphan, TaskPolicy};
 
 type Entries = Vec<(String, Tree)>;
 
@@ -96,6 +98,59 @@ impl Contents<'_, '_> {
         if !matches!(value, Formula::Literal(Value::Null)) {
             entries.push((key.to_owned(), self.formula(value)));
         }
+    }
+
+    /// A task that an action asks for.
+    pub(super) fn task(&mut self, task: &Task) -> Tree {
+        let queue = if task.asked.http.is_some() { HTTP_QUEUE } else { &*task.asked.queue };
+        let is_given = !matches!(&task.id, Template::Fixed(id) if **id == *queue);
+        let id = is_given.then(|| Tree::Text(self.template(&task.id)));
+        let asked = self.asked("queue", &task.asked, id, Some(&task.input));
+        Tree::Map(vec![("task".to_owned(), asked)])
+    }
+
+    /// What is asked of a worker; its queue stands under the key `queue`.
+    pub(super) fn asked(
+        &mut self,
+        queue: &str,
+        asked: &Asked,
+        id: Option<Tree>,
+        input: Option<&Formula>,
+    ) -> Tree {
+        let mut entries: Entries = Vec::new();
+        let mut add = |key: &str, tree: Tree| entries.push((key.to_owned(), tree));
+        let span = |span| Tree::Text(crate::duration::format(span));
+        match &asked.http {
+            None => add(queue, Tree::text(&*asked.queue)),
+            Some(http) => {
+                let mut request = vec![("url".to_owned(), Tree::Text(self.template(&http.url)))];
+                if http.method != crate::format::METHODS[0] {
+                    request.push(("method".to_owned(), Tree::text(http.method)));
+                }
+                let headers = http.headers.iter();
+                let headers = headers.map(|(name, text)| (name.to_string(), Tree::Text(self.template(text))));
+                let headers: Entries = headers.collect();
+                if !headers.is_empty() {
+                    request.push(("headers".to_owned(), Tree::Map(headers)));
+                }
+                add("http", Tree::Map(request));
+            }
+        }
+        id.into_iter().for_each(|id| add("id", id));
+        match input {
+            None | Some(Formula::Literal(Value::Null)) => {}
+            Some(input) => add("input", self.formula(input)),
+        }
+        let (policy, default) = (&asked.policy, TaskPolicy::default());
+        if policy.retry != default.retry {
+            add("retry", retry(&policy.retry));
+        }
+        if policy.timeout != default.timeout {
+            add("timeout", span(policy.timeout));
+        }
+        policy.deadline.iter().for_each(|deadline| add("deadline", span(*deadline)));
+        policy.heartbeat.iter().for_each(|heartbeat| add("heartbeat", span(*heartbeat)));
+        Tree::Map(entries)
     }
 
     pub(super) fn linking(&mut self, link: &Link) -> Tree {

@@ -9,6 +9,7 @@ use clap::Args;
 use everstate_client::{api, json as wire_json, millis};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write;
 
 /// Write instances as they are into a system file, to explore what can happen from here
@@ -35,9 +36,10 @@ impl Snapshot {
             let instance = client.instance(meant::address(address)?).await?;
             let kind = kind_of(&instance.address).to_owned();
             let version = (kind, instance.version.clone());
-            if !world.definitions.contains_key(&version) {
-                let definition = client.definition(&version.0, &version.1).await?;
-                world.definitions.insert(version, definition.source);
+            if let Entry::Vacant(vacant) = world.definitions.entry(version) {
+                let (kind, version) = vacant.key();
+                let definition = client.definition(kind, version).await?;
+                vacant.insert(definition.source);
             }
             world.member(&instance, now())?;
         }

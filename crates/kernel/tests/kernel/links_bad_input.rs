@@ -1,6 +1,7 @@
 //! Links that cannot be: each has a documented answer, and nothing is lost.
 
-use crate::world::check;
+use crate::world::{FAIR, address, check, play};
+use everstate_kernel::Status;
 
 #[test]
 fn an_address_in_use_is_told_and_the_parent_goes_on() {
@@ -47,6 +48,18 @@ fn a_machine_that_would_be_its_own_child_or_its_parents_parent_is_told() {
            cup/2 child.faulted.up (address-in-use): ok idle
            cup/2 look: ok idle "cup/1 []""#,
     );
+}
+
+/// One that has itself as a child is refused where it is written (`everstate check`).
+#[test]
+fn a_supervisor_that_would_supervise_its_parent_gives_up_and_so_does_that_one() {
+    let world = play("define ring v1 x\ndefine gnir v1 x\nstart ring/1\nadvance 5000", FAIR);
+    let told = world.transcript.join("\n");
+    assert!(told.contains("gnir/1 child.faulted.ring (address-in-use)"), "{told}");
+    for of in ["ring/1", "gnir/1"] {
+        let row = &world.disk.instances[&address(of)];
+        assert!(matches!(row.status, Status::GaveUp(_)), "{of}: {:?}\n{told}", row.status);
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod script;
 mod sessions;
 mod societies;
 mod spaces;
+mod spaces_bad_input;
 mod supervision;
 mod supervision_model;
 mod supervisors;

@@ -55,6 +55,9 @@ fn plan(kind: &str) -> Option<Value> {
         "spread" => json!({
             "intensity": 9, "backoff": {"initial": 1000, "jitter": 50}, "children": crabs(&["a", "b"], json!({})),
         }),
+        // Each has the other as its child: the inner one has its own parent.
+        "ring" => json!({"backoff": calm, "children": [{"kind": "gnir", "id": "1"}]}),
+        "gnir" => json!({"backoff": calm, "children": [{"kind": "ring", "id": "1"}]}),
         "unable" => json!({"backoff": calm, "children": [{"kind": "tub"}]}),
         _ => return None,
     })

@@ -150,6 +150,10 @@ impl Writer<'_, '_> {
                 let what = "left out: children are invoked in SCXML, and nobody is watched";
                 lose(self.losses, &linking.place, what);
             }
+            Action::Task(task) => {
+                let what = format!("left out: SCXML knows no tasks ({})", task.asked.queue);
+                lose(self.losses, &task.place, what);
+            }
             Action::Mistake { message, place } => {
                 lose(self.losses, place, format!("left out: {message}"));
             }
