@@ -32,7 +32,7 @@ impl Reader<'_> {
                 let definition = Arc::new(stand_in::definition(kind));
                 self.system.definitions.push((definition, Arc::from("stand-in")));
             }
-            if !key.contains('/') {
+            if !key.contains('/') && !is_member(key) {
                 // Nothing of what the chart names is there.
                 self.charts.remove(kind);
             }
