@@ -26,9 +26,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         ["open", folder, instances] => opened(Path::new(folder), instances.parse()?),
         ["bulk", folder, sends] => bulk(Path::new(folder), sends.parse()?),
         ["serve", folder] => served::serve(Path::new(folder)),
-        ["chart", events] => ours(events.parse()?, With::Nothing),
-        ["chart-encoded", events] => ours(events.parse()?, With::Encoding),
-        ["statig", events] => compiled(events.parse()?),
+        ["chart", events] => ours(events.parse()?, With::Nothing).map(drop),
+        ["chart-encoded", events] => ours(events.parse()?, With::Encoding).map(drop),
+        ["statig", events] => compiled(events.parse()?).map(drop),
         _ => bail!("a child knows no {args:?}"),
     }
 }
