@@ -53,6 +53,13 @@ pub(crate) const BENCHES: &[Bench] = &[
     Bench { name: "growth", about: "what more instances cost", run: growth::run },
 ];
 
+/// How much faster than SCION charts of all shapes are to be.
+const FASTER: f64 = 20.0;
+
+/// Into how many slices the events of one round are cut where a turn takes no I/O: one lasts a millisecond or so, and
+/// on a machine that does other things as well some are not interrupted. The best counts, on all sides.
+const SLICES: u64 = 100;
+
 /// How much of everything.
 #[derive(Debug, Clone)]
 pub(crate) struct Size {
@@ -118,6 +125,11 @@ impl Size {
 pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The least of some numbers.
+pub(crate) fn least(numbers: Vec<f64>) -> f64 {
+    numbers.into_iter().min_by(f64::total_cmp).unwrap_or(f64::NAN)
 }
 
 /// Tries a peer; says why when it cannot be had.

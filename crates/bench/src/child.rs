@@ -29,10 +29,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         ["open", folder, instances] => opened(Path::new(folder), instances.parse()?),
         ["bulk", folder, sends] => bulk(Path::new(folder), sends.parse()?),
         ["serve", folder] => served::serve(Path::new(folder)),
-        ["chart", events] => ours(events.parse()?, With::Nothing),
-        ["chart-encoded", events] => ours(events.parse()?, With::Encoding),
+        ["chart", events] => ours(events.parse()?, With::Nothing).map(drop),
+        ["chart-encoded", events] => ours(events.parse()?, With::Encoding).map(drop),
+        ["statig", events] => compiled(events.parse()?).map(drop),
         ["actors", what, count] => actors(what, count.parse()?),
-        ["statig", events] => compiled(events.parse()?),
         _ => bail!("a child knows no {args:?}"),
     }
 }

@@ -259,11 +259,7 @@ impl Chart {
             }
             _ => name,
         };
-        let fields = if self.rules.is_some() {
-            event_fields(event, arrival, before, own)
-        } else {
-            EventFields::default()
-        };
+        let fields = self.rules.is_some().then(|| Box::new(event_fields(event, arrival, before, own)));
         Ok(Ok(Occurrence {
             name,
             data,
@@ -293,7 +289,7 @@ impl Chart {
             },
             now: turn.now,
             configuration: state.configuration.clone(),
-            memory: state.memory.clone(),
+            memory: if state.memory.is_empty() { Vec::new() } else { state.memory.clone() },
             context: state.context.clone(),
             sends: state.sends,
             current,
@@ -466,38 +462,46 @@ fn shares(a: &Value, b: &Value) -> bool {
 
 /// A context has its limits of size and depth.
 fn can_be_kept(context: &Value) -> Result<(), Fault> {
-    let message = if !within(context, &mut STATE_BYTES_MAX.saturating_sub(STATE_RESERVE)) {
-        format!("the context is larger than {STATE_BYTES_MAX} bytes; keep large things elsewhere")
-    } else if !context.nests_within(VALUE_DEPTH_MAX - 1) {
-        format!("the context nests deeper than {} levels", VALUE_DEPTH_MAX - 1)
-    } else {
+    let levels = VALUE_DEPTH_MAX - 1;
+    if within(context, &mut STATE_BYTES_MAX.saturating_sub(STATE_RESERVE), levels) {
         return Ok(());
+    }
+    let message = if context.nests_within(levels) {
+        format!("the context is larger than {STATE_BYTES_MAX} bytes; keep large things elsewhere")
+    } else {
+        format!("the context nests deeper than {levels} levels")
     };
     Err(fault(FaultCode::Limit, message, "context"))
 }
 
-/// Does the value fit into that many bytes, about? Looks no further than needed.
-fn within(value: &Value, bytes: &mut usize) -> bool {
-    let own = match value {
-        Value::String(text) => text.len() + 3,
-        Value::Bytes(bytes) => bytes.len() + 3,
-        _ => 10,
-    };
-    let Some(rest) = bytes.checked_sub(own) else { return false };
-    *bytes = rest;
+/// Does the value fit into that many bytes, about, and that many levels? Looks no further than needed.
+fn within(value: &Value, bytes: &mut usize, levels: usize) -> bool {
     match value {
-        Value::List(items) => items.iter().all(|item| within(item, bytes)),
-        Value::Map(map) => map.iter().all(|(key, item)| {
-            let name = key.as_str().map_or(10, str::len);
-            match bytes.checked_sub(name) {
-                Some(rest) => {
-                    *bytes = rest;
-                    within(item, bytes)
-                }
-                None => false,
-            }
-        }),
-        _ => true,
+        Value::String(text) => pays(bytes, text.len() + 3),
+        Value::Bytes(content) => pays(bytes, content.len() + 3),
+        Value::List(items) => {
+            levels > 0 && pays(bytes, 10) && items.iter().all(|item| within(item, bytes, levels - 1))
+        }
+        Value::Map(map) => {
+            levels > 0
+                && pays(bytes, 10)
+                && map.iter().all(|(key, item)| {
+                    pays(bytes, key.as_str().map_or(10, str::len)) && within(item, bytes, levels - 1)
+                })
+        }
+        Value::Optional(Some(inside)) => levels > 0 && within(inside, bytes, levels - 1),
+        _ => pays(bytes, 10),
+    }
+}
+
+#[inline]
+fn pays(bytes: &mut usize, price: usize) -> bool {
+    match bytes.checked_sub(price) {
+        Some(rest) => {
+            *bytes = rest;
+            true
+        }
+        None => false,
     }
 }
 

@@ -87,6 +87,8 @@ pub(crate) struct State {
     pub(crate) histories: Box<[StateIndex]>,
     /// Its part of [`Chart::exact`].
     pub(crate) exact: (u32, u32),
+    /// A bit for each of the events that it or an ancestor takes, by [`Chart::bits`].
+    pub(crate) handles: u64,
     /// Its transitions for prefixes and for every event, in order.
     pub(crate) patterns: Box<[TransitionIndex]>,
     /// Its transitions without an event, in order.
@@ -175,6 +177,9 @@ pub(crate) struct Declared {
     pub(crate) shape: Option<Shape>,
 }
 
+/// The bit of states that have patterns.
+pub(crate) const PATTERNS: u64 = 1 << 63;
+
 impl Chart {
     #[inline]
     pub(crate) fn state(&self, index: StateIndex) -> &State {
@@ -207,6 +212,13 @@ impl Chart {
     #[inline]
     pub(crate) fn event_number(&self, name: &str) -> Option<u32> {
         self.events.binary_search_by(|known| (**known).cmp(name)).ok().map(|at| at as u32)
+    }
+
+    /// The bits of which a state must have one to take an event: that of its number, which it may share with others,
+    /// and the highest, which states with patterns have.
+    #[inline]
+    pub(crate) fn bits(event: Option<u32>) -> u64 {
+        event.map_or(0, |event| 1 << (event % 63)) | PATTERNS
     }
 
     /// The transitions of a state that name an event exactly, in document order.

@@ -4,7 +4,7 @@
 //! It refuses to know notations, and reports nothing: the model was checked. Its one invariant: equal models give
 //! equal charts.
 
-use crate::chart::{After, Chart, Declared, Enter, Plan, State, Transition, TransitionIndex};
+use crate::chart::{After, Chart, Declared, Enter, PATTERNS, Plan, State, Transition, TransitionIndex};
 use crate::code::{Action, Code, Delay, Guard, Location, StateIndex, Template};
 use crate::configuration::{EntrySet, domain};
 use crate::model::{Descriptor, Model, ModelState, ModelTransition, Reach, StateKind, Trigger};
@@ -28,6 +28,7 @@ pub(crate) fn compile(name: &str, mut model: Model, names: Vec<(Arc<str>, StateI
         exact: Vec::new(),
         events: Vec::new(),
         eventless: eventless(&model),
+        handles: Vec::new(),
     };
     compiler.events = compiler.number_events(&model);
     let remembers = model.states.iter().any(|state| matches!(state.kind, StateKind::History { .. }));
@@ -90,6 +91,8 @@ struct Compiler {
     events: Vec<Arc<str>>,
     /// For each state: has it or an ancestor any transition without an event?
     eventless: Vec<bool>,
+    /// [`State::handles`] of the states before.
+    handles: Vec<u64>,
 }
 
 impl Compiler {
@@ -138,6 +141,21 @@ impl Compiler {
         (index, &self.transitions[index as usize])
     }
 
+    /// The bits of what the next state takes, or an ancestor.
+    fn handles<'a>(
+        &mut self,
+        parent: Option<StateIndex>,
+        exact: impl Iterator<Item = &'a u32>,
+        patterns: bool,
+    ) -> u64 {
+        // Parents come before their sub-states.
+        let above = parent.map_or(0, |parent| self.handles[usize::from(parent)]);
+        let own = exact.fold(0, |bits, number| bits | (Chart::bits(Some(*number)) & !PATTERNS));
+        let handles = above | own | if patterns { PATTERNS } else { 0 };
+        self.handles.push(handles);
+        handles
+    }
+
     /// What the state has is moved out of the model; its names and kind stay, for those who come after it.
     fn state(&mut self, model: &mut Model, at: StateIndex) -> State {
         let taken = &mut model.states[usize::from(at)];
@@ -181,15 +199,14 @@ impl Compiler {
             }
         }
         self.events = events;
+        let handles = self.handles(state.parent, exact.keys(), !patterns.is_empty());
         let from = self.exact.len() as u32;
         self.exact.extend(exact.into_iter().map(|(number, list)| (number, list.into_boxed_slice())));
         let path: Arc<str> = Arc::from(state.path.as_str());
-        let (histories, children) = state
+        let (histories, children): (Vec<StateIndex>, Vec<StateIndex>) = state
             .children
             .iter()
             .partition(|child| matches!(model.state(**child).kind, StateKind::History { .. }));
-        let children: Vec<StateIndex> = children;
-        let histories: Vec<StateIndex> = histories;
         State {
             name: Arc::from(state.name.as_str()),
             labels: if at == 0 { Arc::from([]) } else { Arc::from([path.clone()]) },
@@ -200,6 +217,7 @@ impl Compiler {
             children: children.into_boxed_slice(),
             histories: histories.into_boxed_slice(),
             exact: (from, self.exact.len() as u32),
+            handles,
             patterns: patterns.into_boxed_slice(),
             eventless_above: self.eventless[usize::from(at)],
             eventless: eventless.into_boxed_slice(),

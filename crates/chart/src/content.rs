@@ -99,7 +99,12 @@ impl Run<'_> {
 
     fn assign(&mut self, fields: &[(Key, Formula)]) -> Result<(), Fault> {
         if let [(key, formula)] = fields {
-            let value = self.value(formula)?;
+            let short = if let Formula::Code(code) = formula { self.short(code) } else { None };
+            let value = match (short, formula) {
+                (Some(value), _) => value,
+                (None, Formula::Code(code)) => self.long(code)?,
+                (None, formula) => self.value(formula)?,
+            };
             self.put(key, value);
             return Ok(());
         }
@@ -331,12 +336,23 @@ impl Run<'_> {
 
     #[inline]
     pub(crate) fn evaluate(&mut self, code: &Code) -> Result<Value, Fault> {
-        let roots =
-            Roots { context: &self.context, event: &self.current.data, locals: &self.locals[self.frame..] };
-        match code.expression.short(roots, &mut self.cost) {
+        match self.short(code) {
             Some(value) => Ok(value),
-            None => self.within_scope(code, |code, scope, cost| code.expression.long(scope, cost)),
+            None => self.long(code),
         }
+    }
+
+    /// Its value, where no scope needs to be put together for it.
+    #[inline]
+    fn short(&mut self, code: &Code) -> Option<Value> {
+        let locals = &self.locals[self.frame..];
+        let roots = Roots { context: &self.context, event: &self.current.data, locals };
+        code.expression.short(roots, &mut self.cost)
+    }
+
+    #[inline(never)]
+    fn long(&mut self, code: &Code) -> Result<Value, Fault> {
+        self.within_scope(code, |code, scope, cost| code.expression.long(scope, cost))
     }
 
     #[inline(never)]

@@ -4,10 +4,11 @@
 //! configuration is legal, and the number of microsteps of a turn is bounded.
 
 mod binding;
+mod selection;
 
 use crate::chart::{Chart, Enter, Plan, TransitionIndex};
 use crate::code::StateIndex;
-use crate::configuration::{Configuration, EntrySet, Memory, domain, effective_targets, remember};
+use crate::configuration::{Configuration, EntrySet, Memory, remember};
 use crate::coverage::Path;
 use crate::dispatch::{PROCESSOR, SESSION_PREFIX};
 use crate::expression::{Cost, InstanceMeta};
@@ -40,8 +41,8 @@ pub(crate) struct Occurrence<'a> {
     pub(crate) time: Time,
     /// Was it sent by a timer of the instance?
     pub(crate) timed: bool,
-    /// What SCXML's `_event` has besides.
-    pub(crate) fields: EventFields,
+    /// What SCXML's `_event` has besides, in charts written in SCXML.
+    pub(crate) fields: Option<Box<EventFields>>,
 }
 
 impl Occurrence<'_> {
@@ -54,7 +55,7 @@ impl Occurrence<'_> {
             sender: None,
             time: now,
             timed: false,
-            fields: EventFields::default(),
+            fields: None,
         }
     }
 }
@@ -194,11 +195,13 @@ impl Run<'_> {
     /// Makes a raised event the current one.
     fn raised(&mut self, raised: Raised) {
         let Raised { name, data, platform, sendid } = raised;
-        let fields = EventFields {
-            kind: if platform { "platform" } else { "internal" },
-            sendid: sendid.map_or(Value::Null, Value::String),
-            ..EventFields::default()
-        };
+        let fields = self.chart.rules.is_some().then(|| {
+            Box::new(EventFields {
+                kind: if platform { "platform" } else { "internal" },
+                sendid: sendid.map_or(Value::Null, Value::String),
+                ..EventFields::default()
+            })
+        });
         self.occur(Occurrence { name, data, id: "", sender: None, time: self.now, timed: false, fields });
     }
 
@@ -223,14 +226,14 @@ impl Run<'_> {
     }
 
     pub(crate) fn event_fields(&self) -> [(&'static str, Value); 6] {
-        let fields = &self.current.fields;
+        let fields = self.current.fields.as_deref().cloned().unwrap_or_default();
         [
             ("name", Value::String(self.current.name.clone())),
             ("type", Value::from(fields.kind)),
-            ("sendid", fields.sendid.clone()),
-            ("origin", fields.origin.clone()),
-            ("origintype", fields.origintype.clone()),
-            ("invokeid", fields.invokeid.clone()),
+            ("sendid", fields.sendid),
+            ("origin", fields.origin),
+            ("origintype", fields.origintype),
+            ("invokeid", fields.invokeid),
         ]
     }
 
@@ -270,149 +273,6 @@ impl Run<'_> {
         }
         self.configuration = last;
         Ok(())
-    }
-
-    /// The transitions that the current event enables, or, without one, those that need none: for each active
-    /// leaf the innermost state's first one, less those that another one preempts.
-    pub(crate) fn select(&mut self, with_event: bool) -> Result<Selected, Fault> {
-        let chart = self.chart;
-        let mut enabled = Selected::new();
-        if !with_event && !chart.eventless {
-            return Ok(enabled);
-        }
-        let number = if with_event { chart.event_number(&self.current.name) } else { None };
-        // Regions meet in parallel states. What was found from there on up is the same for each of them.
-        let mut met: SmallVec<[StateIndex; 8]> = SmallVec::new();
-        for position in 0..self.configuration.0.len() {
-            let leaf = self.configuration.0[position];
-            if !chart.is_leaf(leaf) || (!with_event && !chart.state(leaf).eventless_above) {
-                continue;
-            }
-            let mut at = leaf;
-            loop {
-                let state = chart.state(at);
-                if state.kind == StateKind::Parallel {
-                    if met.contains(&at) {
-                        break;
-                    }
-                    met.push(at);
-                }
-                let found = match with_event {
-                    true => self.first_of(chart.exact(state, number), &state.patterns)?,
-                    false => self.first_enabled(&state.eventless)?,
-                };
-                // What lies above where regions meet is looked at once, so none is found twice.
-                if let Some(found) = found {
-                    enabled.push(found);
-                    break;
-                }
-                if at == 0 {
-                    break;
-                }
-                at = state.parent;
-            }
-        }
-        if enabled.len() > 1 { Ok(self.without_preempted(&enabled)) } else { Ok(enabled) }
-    }
-
-    /// The first enabled one of two ascending lists: those that name the event, and those with patterns.
-    fn first_of(
-        &mut self,
-        mut exact: &[TransitionIndex],
-        mut patterns: &[TransitionIndex],
-    ) -> Result<Option<TransitionIndex>, Fault> {
-        let chart = self.chart;
-        loop {
-            let next = match (exact.first(), patterns.first()) {
-                (None, None) => return Ok(None),
-                (Some(one), other) if other.is_none_or(|other| one <= other) => {
-                    exact = &exact[1..];
-                    // A transition with several descriptors can be in both lists.
-                    if other == Some(one) {
-                        patterns = &patterns[1..];
-                    }
-                    if chart.transition(*one).timed && !self.current.timed {
-                        continue;
-                    }
-                    *one
-                }
-                (_, Some(one)) => {
-                    patterns = &patterns[1..];
-                    // Timers belong to the states that set them: patterns do not see their events.
-                    let descriptors = &chart.transition(*one).descriptors;
-                    if self.is_own_timer() || !descriptors.iter().any(|one| one.matches(&self.current.name)) {
-                        continue;
-                    }
-                    *one
-                }
-                (Some(_), None) => return Ok(None),
-            };
-            if self.is_enabled(next)? {
-                return Ok(Some(next));
-            }
-        }
-    }
-
-    /// Is the current event that of an `after`?
-    pub(crate) fn is_own_timer(&self) -> bool {
-        self.current.timed && self.current.name.starts_with("after.")
-    }
-
-    fn first_enabled(&mut self, candidates: &[TransitionIndex]) -> Result<Option<TransitionIndex>, Fault> {
-        for candidate in candidates {
-            if self.is_enabled(*candidate)? {
-                return Ok(Some(*candidate));
-            }
-        }
-        Ok(None)
-    }
-
-    #[inline]
-    fn is_enabled(&mut self, transition: TransitionIndex) -> Result<bool, Fault> {
-        match &self.chart.transition(transition).guard {
-            None => Ok(true),
-            Some(guard) => self.condition(guard),
-        }
-    }
-
-    /// What a transition leaves lies inside of this state; none when it leaves nothing.
-    fn domain_of(&self, transition: TransitionIndex) -> Option<StateIndex> {
-        let row = self.chart.transition(transition);
-        match &row.plan {
-            Plan::Stay => None,
-            Plan::Fixed { domain, .. } => Some(*domain),
-            Plan::Open => domain(self.chart, row, &effective_targets(self.chart, &self.memory, &row.targets)),
-        }
-    }
-
-    /// Of two transitions that would leave the same state only one is taken: the inner one, else the first.
-    fn without_preempted(&self, enabled: &Selected) -> Selected {
-        let chart = self.chart;
-        let ranges = |transition: TransitionIndex| match self.domain_of(transition) {
-            Some(domain) => (domain + 1, chart.state(domain).end),
-            None => (0, 0),
-        };
-        let mut kept: SmallVec<[(TransitionIndex, (StateIndex, StateIndex)); 4]> = SmallVec::new();
-        let mut reached = 0;
-        for one in enabled {
-            let range = ranges(*one);
-            // What lies behind all that the others leave is in nobody's way.
-            let behind = range.0 >= reached;
-            reached = reached.max(range.1);
-            if behind {
-                kept.push((*one, range));
-                continue;
-            }
-            let conflicts = |other: &(StateIndex, StateIndex)| range.0.max(other.0) < range.1.min(other.1);
-            let source = chart.transition(*one).source;
-            let preempts = |other: TransitionIndex| chart.is_inside(source, chart.transition(other).source);
-            if kept.iter().any(|(other, taken)| conflicts(taken) && !preempts(*other)) {
-                continue;
-            }
-            kept.retain(|(_, taken)| !conflicts(taken));
-            kept.push((*one, range));
-        }
-        kept.into_iter().map(|(transition, _)| transition).collect()
     }
 
     /// Leaves, acts and enters.
@@ -494,7 +354,10 @@ impl Run<'_> {
                 break;
             }
             self.exit_actions(state)?;
-            self.configuration.0.remove(position);
+            match position + 1 == self.configuration.0.len() {
+                true => drop(self.configuration.0.pop()),
+                false => drop(self.configuration.0.remove(position)),
+            }
         }
         Ok(())
     }

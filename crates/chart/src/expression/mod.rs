@@ -170,6 +170,8 @@ pub struct Expression {
     root: node::Node,
     kind: Type,
     growth: usize,
+    /// What the short way costs, where there is one.
+    short: Option<u64>,
     states: Vec<(String, Range<usize>)>,
     present: Vec<presence::AskedAt>,
 }
@@ -185,6 +187,7 @@ impl Expression {
         }
         Ok(Expression {
             source: Arc::from(source),
+            short: if lowered.growth > 0 { None } else { short::price(&lowered.node) },
             root: lowered.node,
             kind: deduce::settled(lowered.kind),
             growth: lowered.growth,
@@ -203,6 +206,7 @@ impl Expression {
             root,
             kind: Type::Dyn,
             growth: 0,
+            short: None,
             states: Vec::new(),
             present: Vec::new(),
         }
@@ -240,13 +244,15 @@ impl Expression {
     /// Its value where that takes no scope to be put together, such as a field or a sum of whole numbers.
     #[inline]
     pub(crate) fn short(&self, roots: Roots<'_>, cost: &mut Cost) -> Option<Value> {
-        if self.growth > 0 { None } else { roots.value(&self.root, cost) }
+        cost.pay(self.short?).ok()?;
+        roots.value(&self.root)
     }
 
     /// Its value as a guard where that takes no scope to be put together.
     #[inline]
     pub(crate) fn short_truth(&self, roots: Roots<'_>, cost: &mut Cost) -> Option<bool> {
-        roots.truth(&self.root, cost)
+        cost.pay(self.short?).ok()?;
+        roots.truth(&self.root)
     }
 
     /// Its value, when the short way gave none.

@@ -4,12 +4,31 @@
 //! It refuses to fault and to know anything but the context, the event's data and the variables. Its one invariant: it
 //! gives what the long way would give, or nothing, and then the long way is taken from the beginning.
 
-use super::Cost;
 use super::functions::Builtin;
 use super::node::{Kind, Node, Variable};
 use super::syntax::Operator;
 use crate::value::{Value, compare};
 use std::cmp::Ordering;
+
+/// Texts that are longer are compared on the long way, which pays for their length.
+const TEXT_MAX: usize = 256;
+
+/// What the short way costs, known beforehand; none when an expression has anything that it does not know.
+pub(super) fn price(node: &Node) -> Option<u64> {
+    let all = |parts: &[Node]| parts.iter().try_fold(1u64, |sum, part| Some(sum + price(part)?));
+    match &node.kind {
+        Kind::Constant(_) | Kind::Variable(Variable::Local(_)) => Some(1),
+        Kind::Path(Variable::Context | Variable::Event | Variable::Local(_), steps) => {
+            Some(1 + steps.len() as u64)
+        }
+        Kind::Index(parts, false) | Kind::Equal(parts, _) | Kind::Order(parts, _) => all(&parts[..]),
+        Kind::Arithmetic(parts, Operator::Add | Operator::Subtract | Operator::Multiply) => all(&parts[..]),
+        Kind::All(parts) | Kind::Any(parts) => all(parts),
+        Kind::Call(Builtin::Size, arguments) if arguments.len() == 1 => all(arguments),
+        Kind::Not(part) => Some(1 + price(part)?),
+        _ => None,
+    }
+}
 
 /// What an expression sees without its scope being put together.
 #[derive(Clone, Copy, Debug)]
@@ -20,26 +39,26 @@ pub(crate) struct Roots<'a> {
 }
 
 impl<'a> Roots<'a> {
-    /// The value of a node, if it is a constant, a field, or arithmetic of whole numbers.
+    /// The value of a node, if it is a constant, a field, a comparison, or arithmetic of whole numbers.
     #[inline]
-    pub(super) fn value(self, node: &'a Node, cost: &mut Cost) -> Option<Value> {
+    pub(super) fn value(self, node: &'a Node) -> Option<Value> {
         match &node.kind {
-            Kind::Arithmetic(..) | Kind::Call(..) => self.whole(node, cost).map(Value::Int),
-            Kind::Order(..) | Kind::Equal(..) | Kind::All(_) | Kind::Any(_) | Kind::Not(_) => {
-                self.truth(node, cost).map(Value::Bool)
+            Kind::Arithmetic(..) | Kind::Call(..) => self.whole(node).map(Value::Int),
+            Kind::Constant(_) | Kind::Path(..) | Kind::Variable(_) | Kind::Index(..) => {
+                self.kept(node).cloned()
             }
-            _ => self.kept(node, cost).cloned(),
+            _ => self.truth(node).map(Value::Bool),
         }
     }
 
     /// Is it true? None for what is no comparison, and for what would fault.
-    pub(super) fn truth(self, node: &'a Node, cost: &mut Cost) -> Option<bool> {
+    pub(super) fn truth(self, node: &'a Node) -> Option<bool> {
         match &node.kind {
-            Kind::All(parts) => self.connected(parts, false, cost),
-            Kind::Any(parts) => self.connected(parts, true, cost),
-            Kind::Not(part) => Some(!self.truth(part, cost)?),
+            Kind::All(parts) => self.connected(parts, false),
+            Kind::Any(parts) => self.connected(parts, true),
+            Kind::Not(part) => Some(!self.truth(part)?),
             Kind::Order(parts, operator) => {
-                let order = self.order(&parts[0], &parts[1], cost)?;
+                let order = self.order(&parts[0], &parts[1])?;
                 Some(match operator {
                     Operator::Less => order == Ordering::Less,
                     Operator::LessEqual => order != Ordering::Greater,
@@ -48,28 +67,24 @@ impl<'a> Roots<'a> {
                 })
             }
             Kind::Equal(parts, negated) => {
-                let equal = match (self.kept(&parts[0], cost), self.kept(&parts[1], cost)) {
-                    (Some(Value::String(a)), Some(Value::String(b))) => {
-                        cost.pay(a.len() as u64 / 16).ok()?;
-                        a == b
-                    }
-                    (Some(Value::Int(a)), Some(Value::Int(b))) => a == b,
-                    (Some(Value::Bool(a)), Some(Value::Bool(b))) => a == b,
+                let equal = match (self.kept(&parts[0])?, self.kept(&parts[1])?) {
+                    (Value::String(a), Value::String(b)) if a.len().min(b.len()) <= TEXT_MAX => a == b,
+                    (Value::Int(a), Value::Int(b)) => a == b,
+                    (Value::Bool(a), Value::Bool(b)) => a == b,
                     _ => return None,
                 };
                 Some(equal != *negated)
             }
-            Kind::Constant(_) | Kind::Path(..) => match self.kept(node, cost)? {
+            _ => match self.kept(node)? {
                 Value::Bool(truth) => Some(*truth),
                 _ => None,
             },
-            _ => None,
         }
     }
 
-    fn connected(self, parts: &'a [Node], decides: bool, cost: &mut Cost) -> Option<bool> {
+    fn connected(self, parts: &'a [Node], decides: bool) -> Option<bool> {
         for part in parts {
-            if self.truth(part, cost)? == decides {
+            if self.truth(part)? == decides {
                 return Some(decides);
             }
         }
@@ -78,11 +93,11 @@ impl<'a> Roots<'a> {
 
     /// The order of two numbers; of fractions only where they lie in fields.
     #[inline]
-    fn order(self, a: &'a Node, b: &'a Node, cost: &mut Cost) -> Option<Ordering> {
-        if let (Some(a), Some(b)) = (self.whole(a, cost), self.whole(b, cost)) {
+    fn order(self, a: &'a Node, b: &'a Node) -> Option<Ordering> {
+        if let (Some(a), Some(b)) = (self.whole(a), self.whole(b)) {
             return Some(a.cmp(&b));
         }
-        match (self.kept(a, cost)?, self.kept(b, cost)?) {
+        match (self.kept(a)?, self.kept(b)?) {
             (Value::String(_) | Value::Bytes(_), _) => None,
             // A NaN has no order, which the long way knows what to do with.
             (a, b) => compare(a, b).flatten(),
@@ -91,39 +106,37 @@ impl<'a> Roots<'a> {
 
     /// A whole number.
     #[inline]
-    fn whole(self, node: &'a Node, cost: &mut Cost) -> Option<i64> {
+    fn whole(self, node: &'a Node) -> Option<i64> {
         match &node.kind {
-            Kind::Arithmetic(parts, operator) => {
-                let (a, b) = (self.whole(&parts[0], cost)?, self.whole(&parts[1], cost)?);
-                match operator {
-                    Operator::Add => a.checked_add(b),
-                    Operator::Subtract => a.checked_sub(b),
-                    Operator::Multiply => a.checked_mul(b),
-                    _ => None,
-                }
-            }
-            Kind::Call(Builtin::Size, arguments) => match self.kept(arguments.first()?, cost)? {
+            Kind::Arithmetic(parts, operator) => self.arithmetic(parts, *operator),
+            Kind::Call(_, arguments) => match self.kept(arguments.first()?)? {
                 Value::List(items) => Some(items.len() as i64),
                 Value::Map(map) => Some(map.len() as i64),
                 _ => None,
             },
-            _ => match self.kept(node, cost)? {
+            _ => match self.kept(node)? {
                 Value::Int(number) => Some(*number),
                 _ => None,
             },
         }
     }
 
+    fn arithmetic(self, parts: &'a [Node; 2], operator: Operator) -> Option<i64> {
+        let (a, b) = (self.whole(&parts[0])?, self.whole(&parts[1])?);
+        match operator {
+            Operator::Add => a.checked_add(b),
+            Operator::Subtract => a.checked_sub(b),
+            Operator::Multiply => a.checked_mul(b),
+            _ => None,
+        }
+    }
+
     /// A value that is there already.
     #[inline]
-    fn kept(self, node: &'a Node, cost: &mut Cost) -> Option<&'a Value> {
+    fn kept(self, node: &'a Node) -> Option<&'a Value> {
         match &node.kind {
-            Kind::Constant(value) => {
-                cost.pay(1).ok()?;
-                Some(value)
-            }
+            Kind::Constant(value) => Some(value),
             Kind::Path(variable, steps) => {
-                cost.pay(1 + steps.len() as u64).ok()?;
                 let mut value = match variable {
                     Variable::Context => self.context,
                     Variable::Event => self.event,
@@ -136,19 +149,16 @@ impl<'a> Roots<'a> {
                 }
                 Some(value)
             }
-            Kind::Variable(Variable::Local(slot)) => {
-                cost.pay(1).ok()?;
-                self.locals.get(*slot as usize)
-            }
-            Kind::Index(parts, false) => {
-                let (Value::Map(map), Value::String(key)) =
-                    (self.kept(&parts[0], cost)?, self.kept(&parts[1], cost)?)
-                else {
-                    return None;
-                };
-                cost.pay(key.len() as u64 / 16).ok()?;
-                map.find(key)
-            }
+            Kind::Variable(Variable::Local(slot)) => self.locals.get(*slot as usize),
+            Kind::Index(parts, false) => self.indexed(parts),
+            _ => None,
+        }
+    }
+
+    #[inline(never)]
+    fn indexed(self, parts: &'a [Node; 2]) -> Option<&'a Value> {
+        match (self.kept(&parts[0])?, self.kept(&parts[1])?) {
+            (Value::Map(map), Value::String(key)) if key.len() <= TEXT_MAX => map.find(key),
             _ => None,
         }
     }

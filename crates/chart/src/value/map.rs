@@ -193,9 +193,19 @@ impl Map {
         }
     }
 
-    /// Where the text key `name` is. Names of a chart's own data are mostly the same in memory.
+    /// Where the text key `name` is. Names of a chart's own data are mostly the very same in memory.
     #[inline]
     fn named(&self, name: &str) -> Option<usize> {
+        let same = |key: &Key| matches!(key, Key::String(key) if std::ptr::eq::<str>(&**key, name));
+        match self.keys.iter().take(SCANNED_MAX).position(same) {
+            Some(at) => Some(at),
+            None => self.spelt(name),
+        }
+    }
+
+    /// Where it is, by its spelling.
+    #[inline(never)]
+    fn spelt(&self, name: &str) -> Option<usize> {
         if self.keys.len() > SCANNED_MAX {
             let place = |key: &Key| match key {
                 Key::String(key) => (**key).cmp(name),
@@ -203,10 +213,7 @@ impl Map {
             };
             return self.keys.binary_search_by(place).ok();
         }
-        self.keys.iter().position(|key| match key {
-            Key::String(key) => std::ptr::eq::<str>(&**key, name) || alike(key, name),
-            _ => false,
-        })
+        self.keys.iter().position(|key| matches!(key, Key::String(key) if alike(key, name)))
     }
 
     fn place(&self, key: &Key) -> Result<usize, usize> {
