@@ -427,7 +427,7 @@ fn lists_by_fields_events_and_time() {
     let count = ["list", "--kind", "parcels", "--where", "weight=0", "--count"];
     assert_eq!(server.run(&count).ok().out, "2\n");
     let refused = server.run(&["list", "--kind", "parcels", "--where", "colour=red"]);
-    assert_eq!(refused.code, 1);
+    assert_ne!(refused.code, 0);
     assert!(refused.err.contains("indexed are customer.id, weight"), "{}", refused.err);
     assert_eq!(server.stop(), 0);
 }
