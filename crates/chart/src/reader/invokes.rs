@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
             Some(queue) if http.is_some() => {
                 let message =
                     format!("the task is a request and for the queue {queue:?}, of which only one can count");
-                self.report(Code::BadValue, span, path, message, &format!("remove `{key}` or `http`"));
+                self.report(Code::BadValue, span, path, message, format!("remove `{key}` or `http`"));
                 return None;
             }
             Some(queue) => queue,
