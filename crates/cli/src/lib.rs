@@ -17,6 +17,7 @@ mod output;
 mod paint;
 mod reference;
 mod render;
+mod report;
 mod sarif;
 mod simulation;
 mod space;
