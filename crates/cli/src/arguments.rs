@@ -169,6 +169,7 @@ pub(crate) enum Command {
     Resume(commands::pause::Resume),
     Retry(commands::pause::Retry),
     SetState(commands::set_state::SetState),
+    Report(commands::report::Report),
     Fork(commands::fork::Fork),
     Rehearse(commands::rehearse::Rehearse),
     Migrate(commands::migrate::Migrate),

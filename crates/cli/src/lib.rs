@@ -18,6 +18,7 @@ mod paint;
 mod redis;
 mod reference;
 mod render;
+mod report;
 mod sarif;
 mod simulation;
 mod space;

@@ -252,6 +252,18 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// All of them.
+    pub const ALL: [Rejection; 8] = [
+        Rejection::NotAccepted,
+        Rejection::Final,
+        Rejection::UnknownAddress,
+        Rejection::UnknownKind,
+        Rejection::MailboxFull,
+        Rejection::Gone,
+        Rejection::BadData,
+        Rejection::Refused,
+    ];
+
     /// A stable word for machines.
     pub fn code(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@
 //! depends on the entries before it alone, and changes nothing in the world.
 
 use crate::address::Address;
-use crate::behaviour::{Effect, Fault, FaultCode, Handled, Next, State, Turn};
+use crate::behaviour::{Description, Effect, Fault, FaultCode, Handled, Next, State, Turn};
 use crate::definition::Definition;
 use crate::event::{Event, Outcome, Rejection, Sender};
 use crate::json::Json;
@@ -86,6 +86,11 @@ impl Rehearsal {
         let state = Kept::new(self.definition.behaviour.encode(self.state.as_ref()?));
         let version = self.definition.id.version.clone();
         Some(Standing { version, state, timers: self.timers.clone() })
+    }
+
+    /// The same for people: its active states and its data.
+    pub fn describe(&self) -> Option<Description> {
+        Some(self.definition.behaviour.describe(self.state.as_ref()?))
     }
 
     /// Plays an entry.

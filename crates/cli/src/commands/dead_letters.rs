@@ -5,7 +5,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::{document, meant, render};
 use clap::{Args, Subcommand};
-use everstate_client::Client;
+use everstate_client::{Client, api};
 use serde_json::json;
 
 /// List, retry or discard events that nobody could take
@@ -63,6 +63,15 @@ async fn list(client: &Client, limit: u64, output: &mut Output) -> Result<Exit, 
         output.talk("there are none")?;
     } else {
         output.data(&render::dead_letters(&letters, output.paint()))?;
+        let failed = |letter: &&api::DeadLetter| {
+            letter.outcome.as_option().is_some_and(|outcome| document::code(outcome) == "failed")
+        };
+        if let Some(letter) = letters.iter().find(failed) {
+            let address = &letter.address;
+            output.talk(&format!(
+                "everstate report {address} > fault.jsonl keeps how its event came to fail"
+            ))?;
+        }
     }
     if more {
         output.talk("there are more; --limit N shows them")?;
@@ -70,10 +79,7 @@ async fn list(client: &Client, limit: u64, output: &mut Output) -> Result<Exit, 
     Ok(Exit::Fine)
 }
 
-async fn letters(
-    client: &Client,
-    limit: u64,
-) -> Result<(Vec<everstate_client::api::DeadLetter>, bool), Failure> {
+async fn letters(client: &Client, limit: u64) -> Result<(Vec<api::DeadLetter>, bool), Failure> {
     let (mut letters, mut token) = (Vec::new(), String::new());
     while (letters.len() as u64) < limit {
         let size = (limit - letters.len() as u64).min(PAGE) as u32;

@@ -31,6 +31,7 @@ pub(crate) mod put;
 pub(crate) mod reference;
 pub(crate) mod rehearse;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod restart;
 pub(crate) mod restarts;
 pub(crate) mod routes;
@@ -95,6 +96,7 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Fai
         Command::Resume(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Retry(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::SetState(command) => runtime()?.block_on(command.run(&shared, output)),
+        Command::Report(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Fork(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Rehearse(command) => runtime()?.block_on(command.run(&shared, output)),
         Command::Migrate(command) => runtime()?.block_on(command.run(&shared, output)),
