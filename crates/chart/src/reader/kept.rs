@@ -37,7 +37,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn index(&mut self, fields: &Fields<'a>) -> Vec<Arc<str>> {
         // A supervisor has no context.
-        let known = fields.object.key("index").is_some();
+        let known = fields.takes("index");
         let Some(entry) = known.then(|| fields.find("index")).flatten() else { return Vec::new() };
         let mut paths: Vec<Arc<str>> = Vec::new();
         for item in one_or_more(&entry.value) {
