@@ -28,6 +28,11 @@ impl<'a> Fields<'a> {
         Fields { object, entries: Vec::new() }
     }
 
+    /// Is there such a key in maps of this kind?
+    pub(super) fn takes(&self, key: &str) -> bool {
+        self.object.key(key).is_some()
+    }
+
     /// The entry of a key, if it is there. `null` counts as not there.
     pub(super) fn find(&self, key: &str) -> Option<&'a Entry> {
         debug_assert!(self.object.key(key).is_some(), "{key} is not in the table of {}", self.object.name);

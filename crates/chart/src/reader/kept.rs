@@ -36,7 +36,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn index(&mut self, fields: &Fields<'a>) -> Vec<Arc<str>> {
-        let Some(entry) = fields.find("index") else { return Vec::new() };
+        // A supervisor has no context.
+        let known = fields.takes("index");
+        let Some(entry) = known.then(|| fields.find("index")).flatten() else { return Vec::new() };
         let mut paths: Vec<Arc<str>> = Vec::new();
         for item in one_or_more(&entry.value) {
             let Kind::Text { text, .. } = &item.kind else {
