@@ -147,14 +147,13 @@ impl Run<'_> {
         let Some(presence) = Presence::of(&told, ours) else {
             return Err(fault(FaultCode::Action, format!("{} does not say who", event.name)));
         };
-        if !chart.asked.wants(&presence.pattern) {
-            return Ok(false);
-        }
+        // Whoever has moved out of what is asked for is as absent as who has left.
+        let here = word != "absence" && chart.asked.wants(&presence.pattern);
         let present = self.session.as_deref().map_or(&[][..], |session| &session.present);
         let found = present.binary_search_by(|one| one.key().cmp(&presence.key()));
-        match (word, found) {
-            ("absence", Ok(at)) => _ = self.session_mut().present.remove(at),
-            ("absence", Err(_)) => return Ok(false),
+        match (here, found) {
+            (false, Ok(at)) => _ = self.session_mut().present.remove(at),
+            (false, Err(_)) => return Ok(false),
             (_, Ok(at)) if present[at] == presence => return Ok(false),
             (_, Ok(at)) => self.session_mut().present[at] = presence,
             (_, Err(_)) if present.len() >= PRESENT_MAX => {

@@ -31,7 +31,7 @@ const FROM: &[&str] = &["initial", "last-good"];
 /// An endpoint that a state holds.
 pub static ENDPOINT: Object = Object {
     name: "endpoint",
-    doc: "A part in conversations that a state holds while it is active: joined before the actions on entry, left after those on exit. A state that is left for one with an endpoint of the same name moves it, and nobody sees a moment without. Events tell of it: `space.presence.NAME` and `space.absence.NAME` (`event` has `address`, `endpoint`, `pattern`, `role`, `interest`, `value`, `space`; an absence also `reason` and `detail`), `space.changed.NAME` (another `value`), `space.message.NAME` and `space.feedback.NAME` (`topic`, `from`, `data`), `space.complete.NAME`, `space.ended.NAME`. When no state takes one, it is passed over.",
+    doc: "A part in conversations that a state holds while it is active: joined before the actions on entry, left after those on exit. A state that is left for one with an endpoint of the same name moves it, and nobody sees a moment without. Events tell of it: `space.presence.NAME` and `space.absence.NAME` (`event` has `address`, `endpoint`, `pattern`, `role`, `interest`, `value`, `space`; an absence also `reason` and `detail`), `space.changed.NAME` (another `value`, or it has moved and is still seen), `space.message.NAME` and `space.feedback.NAME` (`topic`, `from`, `data`), `space.complete.NAME`, `space.ended.NAME`. When no state takes one, it is passed over.",
     keys: &[
         key("pattern", Takes::Template, PATTERN),
         key("role", Takes::Word(ROLE), ROLE_DOC),

@@ -3,8 +3,8 @@
 //! | the pair before | the pair after | told |
 //! |---|---|---|
 //! | does not see | sees | presence |
-//! | sees | sees, with another value | changed |
-//! | sees | sees | nothing, whatever else has changed |
+//! | sees | sees, with another value, pattern, role or interest | changed |
+//! | sees | sees the same, though it may have moved itself | nothing |
 //! | sees | does not see | absence, with the reason |
 //!
 //! Each endpoint is told presences first, then changes, then absences, each in the order of the counterparts' numbers:
@@ -59,7 +59,7 @@ impl Notice {
 pub enum News {
     /// A counterpart is here.
     Presence(Counterpart),
-    /// A counterpart that is here asserts another value.
+    /// A counterpart that is here asserts another value, or has moved and is still seen.
     Changed(Counterpart),
     /// A counterpart is gone.
     Absence(Counterpart, Reason),
@@ -286,7 +286,7 @@ impl Space {
             (false, false) => None,
             (false, true) => as_seen(remote_after, Some(local_after)).map(News::Presence),
             (true, true) => as_seen(remote_after, Some(local_after))
-                .filter(|other| remote_before.is_some_and(|before| before.part.value != other.value))
+                .filter(|other| as_seen(remote_before, Some(local_after)).as_ref() != Some(other))
                 .map(News::Changed),
             (true, false) => {
                 let gone = touched_remote.filter(|touched| touched.after.is_none());

@@ -77,6 +77,19 @@ impl Reference {
                 }
             }
         }
+        for local in list.iter() {
+            for remote in list.iter().filter(|remote| seen(local, remote).is_some()) {
+                // As it was, and as it is, from where the one who sees it stands now.
+                let was = before.iter().find(|held| same(held, remote)).expect("it was seen");
+                let before =
+                    common(&local.pattern, &was.pattern).map(|pattern| (pattern, &was.role, &was.interest));
+                if let Some(pattern) = sees(local, remote)
+                    && before != Some((pattern.clone(), &remote.role, &remote.interest))
+                {
+                    say(local, format!("changed.{} {} {} {pattern}", local.name, remote.member, remote.name));
+                }
+            }
+        }
         for line in said {
             let (role, topic) = line.split_once(' ').expect("a role and a topic");
             let word = if role == "sub" { "message" } else { "feedback" };
@@ -162,7 +175,7 @@ fn told(world: &World) -> BTreeMap<String, Vec<String>> {
         let data: serde_json::Value = serde_json::from_str(event.data.as_str()).expect("JSON");
         let text = |field: &str| data[field].as_str().unwrap_or_default().to_owned();
         let fields: &[&str] = match what.split('.').next() {
-            Some("presence") => &["address", "endpoint", "pattern"],
+            Some("presence" | "changed") => &["address", "endpoint", "pattern"],
             Some("absence") => &["address", "endpoint", "pattern", "reason"],
             _ => &["topic"],
         };

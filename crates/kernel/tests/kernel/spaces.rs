@@ -324,6 +324,7 @@ fn changes_of_one_turn_are_one_change() {
          cup/o space.presence.o (cup/1 a room/1): ok idle
          cup/1 move: ok idle
          space/~ space.acts: ok open
+         cup/o space.changed.o (cup/1 a room/2): ok idle
          cup/1 blink: ok idle
          space/~ space.acts: ok open
          cup/1 again: ok idle

@@ -178,7 +178,7 @@ fn joining_twice_is_joining_once() {
 }
 
 #[test]
-fn a_move_is_not_seen_by_who_matches_both() {
+fn a_move_is_no_absence_for_who_matches_both() {
     check(
         "o/1 joins e: subscriber observer room/*
          o/2 joins e: subscriber observer room/1
@@ -192,9 +192,11 @@ fn a_move_is_not_seen_by_who_matches_both() {
          o/1 e: presence of a/1 e at room/1
          o/2 e: presence of a/1 e at room/1
          -
+         o/1 e: change of a/1 e at room/2
          o/2 e: absence of a/1 e at room/1, left
          o/3 e: presence of a/1 e at room/2
          -
+         o/1 e: change of a/1 e at room/1
          o/2 e: presence of a/1 e at room/1
          o/3 e: absence of a/1 e at room/2, left
          -",

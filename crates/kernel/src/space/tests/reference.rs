@@ -72,8 +72,9 @@ impl Reference {
             for (other, remote) in &self.list {
                 let saw =
                     earlier.zip(before.get(other)).and_then(|(local, remote)| sees(*other, local, remote));
-                if let (Some(was), Some(is)) = (saw, sees(*other, local, remote))
-                    && was.value != is.value
+                let was = before.get(other).and_then(|remote| seen(*other, local, remote));
+                if let (Some(_), Some(is)) = (saw, sees(*other, local, remote))
+                    && was.as_ref() != Some(&is)
                 {
                     say(News::Changed(is));
                 }
@@ -119,6 +120,12 @@ fn sees(number: u64, local: &Endpoint, remote: &Endpoint) -> Option<Counterpart>
     if !told || here.role == there.role {
         return None;
     }
+    seen(number, local, remote)
+}
+
+/// The same, were it told of it at all.
+fn seen(number: u64, local: &Endpoint, remote: &Endpoint) -> Option<Counterpart> {
+    let (here, there) = (&local.part, &remote.part);
     Some(Counterpart {
         number,
         name: remote.name.clone(),
