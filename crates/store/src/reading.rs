@@ -160,7 +160,7 @@ impl<T: Tables> Reading<T> {
         after: u64,
     ) -> Result<(std::ops::RangeInclusive<u64>, Vec<Run>), StoreError> {
         let key = keys::address_key(address);
-        let Some(instance) = self.instance_row(layers, &key)? else { return Ok((1..=0, Vec::new())) };
+        let Some(instance) = self.instance_row(layers, &key)? else { return Ok((0..=0, Vec::new())) };
         let after = after.max(instance.trimmed.sequence);
         let prefix = keys::prefixed(keys::RUNS, &key);
         // The last run that begins at or before the first sequence wanted holds it, if any in the tables does.

@@ -110,8 +110,8 @@ impl Sought<'_> {
         let mut looks = look_max(self.query);
         loop {
             let layers = reading.read();
-            let (mut lines, reached, seen) = self.from_tables(reading, &layers)?;
-            self.from_memory(reading, &layers, reached.as_ref(), &mut lines)?;
+            let (mut lines, reached, seen) = self.in_tables(reading, &layers)?;
+            self.in_memory(reading, &layers, reached.as_ref(), &mut lines)?;
             lines.sort_by(|one, other| self.order(&one.0, &other.0));
             for (_, instance) in lines {
                 if instances.len() == self.query.limit {
@@ -132,7 +132,7 @@ impl Sought<'_> {
 
     /// The next chunk of the index: those that match, the place that it has come to unless it is at its end, and how many
     /// rows it has met.
-    fn from_tables<T: Tables>(
+    fn in_tables<T: Tables>(
         &self,
         reading: &Reading<T>,
         layers: &Layers,
@@ -176,7 +176,7 @@ impl Sought<'_> {
     }
 
     /// Adds those in memory that match and stand not behind `reached`: of many, a page's worth and one.
-    fn from_memory<T: Tables>(
+    fn in_memory<T: Tables>(
         &self,
         reading: &Reading<T>,
         layers: &Layers,
