@@ -258,6 +258,11 @@ fn outcome() -> OutcomeRecord {
     }
 }
 
+fn trimmed() -> Record {
+    let (instance, positions) = (instance(), vec![7, 300]);
+    Record::Trimmed(Box::new(TrimmedRecord { before: instance.index_keys(), instance, positions }))
+}
+
 fn records() -> Vec<(&'static str, Record)> {
     let entry = HistoryEntry {
         position: 77,
@@ -308,8 +313,6 @@ fn records() -> Vec<(&'static str, Record)> {
         mailbox: vec![3, 4],
         expired_to: 12,
     };
-    let trimmed =
-        TrimmedRecord { instance: instance(), before: instance().index_keys(), positions: vec![7, 300] };
     let [endpoint, inhabitant, gone] = seats();
     let id = DefinitionId::new("orders", "v1").expect("an id");
     let letter = DeadLetter {
@@ -336,7 +339,7 @@ fn records() -> Vec<(&'static str, Record)> {
         ("seat of an endpoint", Record::Seat(endpoint)),
         ("seat of an inhabitant", Record::Seat(inhabitant)),
         ("seat that is gone", Record::Seat(gone)),
-        ("trimmed", Record::Trimmed(Box::new(trimmed))),
+        ("trimmed", trimmed()),
     ]
 }
 
