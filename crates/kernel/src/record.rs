@@ -47,10 +47,6 @@ impl Serial {
 
 /// One thing to remember.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most records are turns, which are boxed; rows without one are few"
-)]
 pub enum Record {
     /// A definition was put.
     Definition(DefinitionRecord),
