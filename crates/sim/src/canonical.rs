@@ -12,6 +12,7 @@
 //! | numbers of timers, of waiting events and of the outbox | the kernel, which compares them (their order is kept) and asks which effect of a turn they were (kept too) |
 //! | numbers of seats of a space | the kernel, which tells in their order (kept); who lives there has no order |
 //! | when an incarnation began | the kernel, to tell it from the ones before; its number stays: see [`crate::names`] |
+//! | how much of a history is kept, and until when | nobody: nothing expires in an exploration |
 //! | how far a task has come | nobody: a behaviour is told of its end alone |
 //! | ids of events between machines | a behaviour, as text; the only number that reaches one |
 //! | the seed of a turn | a behaviour |
@@ -25,6 +26,7 @@ use crate::names;
 use crate::tables::Kept;
 use everstate_kernel::{
     Address, Errand, Event, EventId, Instance, Json, Lease, News, Seat, Sender, Serial, Source, Stage, Time,
+    Trimmed,
 };
 
 /// The id that stands for all ids of events between machines.
@@ -65,6 +67,8 @@ pub(crate) fn kept(kept: &Kept, keep_times: bool) -> (Kept, Dues) {
         row.born = names::life(row.incarnation);
     }
     (row.turns, row.created_at, row.last_event_at) = (1, Time(0), Time(0));
+    // Nothing expires in an exploration.
+    (row.trimmed, row.expires) = (Trimmed::default(), None);
     let mut mailbox = kept.mailbox.clone();
     for (place, queued) in mailbox.iter_mut().enumerate() {
         if let Some(retry) = row.retry.as_mut().filter(|retry| retry.number == queued.number) {

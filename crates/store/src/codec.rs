@@ -210,32 +210,7 @@ pub(crate) fn read_entry(bytes: &[u8], range: Range<usize>) -> Result<(Entry, Pa
     let at = |rest: &[u8]| end - rest.len();
     let start = at(rest);
     if kind == TURN {
-        check_version(&mut rest)?;
-        let address_start = at(rest);
-        let _: Address = take(&mut rest)?;
-        let address = address_start..at(rest);
-        let (_, position, sequence, when, cause): (u32, u64, u64, Time, Cause) = take(&mut rest)?;
-        let outcome_start = at(rest);
-        let outcome = take(&mut rest)?;
-        let outcome_range = outcome_start..at(rest);
-        let log = take(&mut rest)?;
-        let middle = at(rest);
-        let instance: Instance = take_row(&mut rest)?;
-        let parts = Parts { history: start..middle, row: middle..at(rest), address, outcome: outcome_range };
-        let more: TurnRest<Option<IndexKeys>, Vec<TimerKey>, Vec<TaskKey>> = take(&mut rest)?;
-        let turn = TurnRecord {
-            entry: HistoryEntry { position, sequence, at: when, cause, outcome, log },
-            instance,
-            before: more.before,
-            source: more.source,
-            outcome_until: more.outcome_until,
-            fingerprint: more.fingerprint,
-            timers_cleared: more.timers_cleared,
-            timers_set: more.timers_set,
-            tasks_cleared: more.tasks_cleared,
-            tasks_set: more.tasks_set,
-        };
-        return Ok((Entry::Record(Record::Turn(Box::new(turn))), parts));
+        return read_turn(rest, end);
     }
     let mut row_end = start;
     let record = match kind {
@@ -284,6 +259,38 @@ pub(crate) fn read_entry(bytes: &[u8], range: Range<usize>) -> Result<(Entry, Pa
         row_end = at(rest);
     }
     Ok((Entry::Record(record), Parts { row: start..row_end, ..Parts::default() }))
+}
+
+/// Reads a turn, the rest of an entry that ends at `end`.
+fn read_turn(mut rest: &[u8], end: usize) -> Result<(Entry, Parts), CodecError> {
+    let at = |rest: &[u8]| end - rest.len();
+    let start = at(rest);
+    check_version(&mut rest)?;
+    let address_start = at(rest);
+    let _: Address = take(&mut rest)?;
+    let address = address_start..at(rest);
+    let (_, position, sequence, when, cause): (u32, u64, u64, Time, Cause) = take(&mut rest)?;
+    let outcome_start = at(rest);
+    let outcome = take(&mut rest)?;
+    let outcome_range = outcome_start..at(rest);
+    let log = take(&mut rest)?;
+    let middle = at(rest);
+    let instance: Instance = take_row(&mut rest)?;
+    let parts = Parts { history: start..middle, row: middle..at(rest), address, outcome: outcome_range };
+    let more: TurnRest<Option<IndexKeys>, Vec<TimerKey>, Vec<TaskKey>> = take(&mut rest)?;
+    let turn = TurnRecord {
+        entry: HistoryEntry { position, sequence, at: when, cause, outcome, log },
+        instance,
+        before: more.before,
+        source: more.source,
+        outcome_until: more.outcome_until,
+        fingerprint: more.fingerprint,
+        timers_cleared: more.timers_cleared,
+        timers_set: more.timers_set,
+        tasks_cleared: more.tasks_cleared,
+        tasks_set: more.tasks_set,
+    };
+    Ok((Entry::Record(Record::Turn(Box::new(turn))), parts))
 }
 
 /// An outcome's row. Until when it is remembered stands first, so that reclaiming reads nothing else.

@@ -34,6 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "everstate-bench",
         &[
+            "everstate",
             "everstate-kernel",
             "everstate-chart",
             "everstate-store",
