@@ -126,7 +126,7 @@ fn a_session_that_falls_silent_is_missed_and_may_come_back() {
     let back = silent
         .replace("silences: 1", "silences: 1, reconnections: 1")
         .replace("first:", "environment: [{to: printer, acts: [{join: {name: me, pattern: print/b, role: subscriber}}]}]\nfirst:");
-    assert_eq!(complete(&back), (351, 16));
+    assert_eq!(complete(&back), (400, 18));
     let (property, _) = broken(&format!("{DESK}faults: {{silences: 1}}\n{once}"));
     assert!(property.starts_with("eventually"));
 }
