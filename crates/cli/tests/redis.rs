@@ -1,6 +1,8 @@
 //! `migrate-from-redis`, from a real Redis to clients that find what they knew.
 
 mod common;
+#[path = "common/outside.rs"]
+mod outside;
 #[path = "redis/source.rs"]
 mod source;
 

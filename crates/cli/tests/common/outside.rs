@@ -29,6 +29,11 @@ pub(crate) fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Held while something is fetched or installed: apt-get lets one in at a time and turns others away.
+pub(crate) fn alone() -> File {
+    tools().1
+}
+
 /// A folder of target/ for what is fetched; while it is locked nobody else fetches.
 fn tools() -> (PathBuf, File) {
     let exe = std::env::current_exe().unwrap();

@@ -2,6 +2,7 @@
 //!
 //! It refuses to share code with what reads it: the keys are written out as go-statemachine documents them.
 
+use super::outside;
 use buffa::Message;
 use buffa_types::google::protobuf::Timestamp;
 use everstate_api::v1beta::event_outcome::StatusCode;
@@ -42,6 +43,10 @@ fn installed() -> Result<(), String> {
             Err(error) => Err(format!("{program}: {error}")),
         }
     };
+    if runs("redis-server", &["--version"]).is_ok() {
+        return Ok(());
+    }
+    let _alone = outside::alone();
     if runs("redis-server", &["--version"]).is_ok() {
         return Ok(());
     }
