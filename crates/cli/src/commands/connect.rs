@@ -1,6 +1,7 @@
 //! `connect`: events in from queues, notifications out to queues and webhooks, as a connector file says.
 
 use crate::arguments::Shared;
+use crate::commands::explore;
 use crate::failure::{Exit, Failure};
 use crate::meant;
 use crate::output::Output;
@@ -94,20 +95,7 @@ fn read(file: &Path, output: &mut Output) -> Result<Option<Plan>, Failure> {
     let name = file.display().to_string();
     let read = Plan::read(&text);
     for finding in &read.findings {
-        if output.json() {
-            output.line(&json!({
-                "file": name,
-                "line": finding.line,
-                "column": finding.column,
-                "severity": finding.severity.to_string(),
-                "code": finding.code.as_str(),
-                "message": finding.message,
-                "hint": finding.hint,
-            }))?;
-        } else {
-            output.data(&everstate_chart::render(finding, &name, &text, output.paint().0))?;
-            output.data("\n")?;
-        }
+        explore::tell_finding(finding, &name, &text, output)?;
     }
     Ok(read.plan)
 }

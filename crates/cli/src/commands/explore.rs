@@ -3,6 +3,7 @@
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use clap::Args;
+use everstate_chart::Finding;
 use everstate_sim::{Limits, Progress, Report, System, Trace, explore_within, replay};
 use serde_json::{Value as Json, json};
 use std::io::Write;
@@ -104,23 +105,32 @@ pub(crate) fn read_system(file: &Path, output: &mut Output) -> Result<Option<Sys
     };
     let read = System::read(&file.display().to_string(), &text, &open);
     for (name, text, finding) in &read.findings {
-        if output.json() {
-            output.line(&json!({
-                "file": &**name,
-                "line": finding.line,
-                "column": finding.column,
-                "severity": finding.severity.to_string(),
-                "code": finding.code.as_str(),
-                "message": finding.message,
-                "hint": finding.hint,
-            }))?;
-        } else {
-            let paint = output.paint().0;
-            output.data(&everstate_chart::render(finding, name, text, paint))?;
-            output.data("\n")?;
-        }
+        tell_finding(finding, name, text, output)?;
     }
     Ok(read.system)
+}
+
+/// Tells what is wrong with a file: the place with its text, or a line of JSON.
+pub(crate) fn tell_finding(
+    finding: &Finding,
+    name: &str,
+    text: &str,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    if output.json() {
+        return output.line(&json!({
+            "file": name,
+            "line": finding.line,
+            "column": finding.column,
+            "severity": finding.severity.to_string(),
+            "code": finding.code.as_str(),
+            "message": finding.message,
+            "hint": finding.hint,
+        }));
+    }
+    let paint = output.paint().0;
+    output.data(&everstate_chart::render(finding, name, text, paint))?;
+    output.data("\n")
 }
 
 /// Sets the flag on Ctrl-C; a second one ends the program as usual.
