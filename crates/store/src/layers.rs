@@ -326,14 +326,13 @@ impl Layers {
     /// The rows with keys from `from` on and before `to`, other than instances, runs in memory and indexes.
     pub(crate) fn rows<'a>(&'a self, tables: &'a dyn Tables, from: &[u8], to: &[u8]) -> Merged<'a> {
         let range = || (std::ops::Bound::Included(from), std::ops::Bound::Excluded(to));
-        let table = if from.first() == Some(&keys::RUNS) { Table::Runs } else { Table::Rows };
         Merged {
             active: lift(self.active.rows.range::<[u8], _>(range())),
             sealed: match &self.sealed {
                 Some(sealed) => lift(sealed.rows.range::<[u8], _>(range())),
                 None => nothing(),
             },
-            tables: tables.scan(table, from, to).peekable(),
+            tables: tables.scan(Table::of(from), from, to).peekable(),
         }
     }
 

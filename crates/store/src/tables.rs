@@ -1,10 +1,11 @@
-//! What lies beneath the memory: three tables of rows in the order of their keys.
+//! What lies beneath the memory: four tables of rows in the order of their keys.
 //!
 //! It refuses to know what keys and rows mean.
 //!
 //! Its one invariant: a scan answers every row of its range once, ascending by key.
 
 use crate::contract::StoreError;
+use crate::keys;
 use std::path::PathBuf;
 
 /// The four tables. They are apart because they live differently: rows are overwritten in place, history only
@@ -18,8 +19,21 @@ pub(crate) enum Table {
     History,
     /// Event id to outcome row.
     Outcomes,
-    /// The positions of the turns of each instance, by [`crate::keys::RUNS`].
+    /// The positions of the turns of each instance and the events that it received, by [`crate::keys::RUNS`] and
+    /// [`crate::keys::BY_EVENT`]. Which events to forget with an instance is known from its runs, so the two are
+    /// together: a table is written at once or not at all, and a power cut between two tables would leave events that
+    /// nobody forgets.
     Runs,
+}
+
+impl Table {
+    /// Where rows with keys of [`crate::keys`] lie.
+    pub(crate) fn of(key: &[u8]) -> Table {
+        match key.first() {
+            Some(&(keys::RUNS | keys::BY_EVENT)) => Table::Runs,
+            _ => Table::Rows,
+        }
+    }
 }
 
 /// A key and its row.

@@ -4,7 +4,8 @@
 //!
 //! Its one invariant: a generation is in the tables when its run in [`Table::Rows`] is, which is written last and
 //! holds the marker; a run is there whole or not at all. What the other trees hold beyond the marker is what
-//! replaying the journal writes again under the same keys.
+//! replaying the journal writes again under the same keys; so what a record takes away from one tree must not be known
+//! from another that is written before it, or a replay would not find it any more.
 
 use super::files::Disk;
 use crate::codec;

@@ -125,7 +125,7 @@ impl Layers {
         let generations = std::iter::once(&self.active).chain(self.sealed.as_deref());
         let key = keys::received(address_key, name);
         let decoded =
-            |row: &[u8]| codec::read_row(row).map_err(|error| error.at(&tables.place(Table::Rows), 0));
+            |row: &[u8]| codec::read_row(row).map_err(|error| error.at(&tables.place(Table::Runs), 0));
         for generation in generations {
             if let Some(dirty) = generation.instances.get(address_key)
                 && let Ok(at) = dirty.received.binary_search_by(|(known, _)| (**known).cmp(name))
@@ -136,7 +136,7 @@ impl Layers {
                 return row.as_ref().map(|row| decoded(row.as_slice())).transpose();
             }
         }
-        tables.row(Table::Rows, &key)?.map(|row| decoded(&row)).transpose()
+        tables.row(Table::Runs, &key)?.map(|row| decoded(&row)).transpose()
     }
 
     /// The runs of an instance in the tables and the sealed generation that still count, ascending; only those

@@ -42,7 +42,6 @@ impl Generation {
         self.plain(keys::OUTBOX, keys::DEAD_LETTERS, write)?;
         self.plain(keys::SEATS, keys::TASKS, write)?;
         index_rows(late, write)?;
-        self.received_rows(write)?;
         self.plain(keys::EXPIRES, keys::EXPIRED, write)
     }
 
@@ -123,8 +122,8 @@ impl Generation {
         before(&mut gone, None, write)
     }
 
-    /// All writes to [`crate::tables::Table::Runs`]: the runs in this generation, and those beneath that go. Of
-    /// equal keys the run in this generation counts.
+    /// All writes to [`crate::tables::Table::Runs`]: the runs in this generation and what was received in it, and those
+    /// beneath that go. Of equal keys the run in this generation counts.
     pub(crate) fn table_runs(&self, write: Write<'_>) -> Result<(), StoreError> {
         let mut gone = self.plain_range(keys::RUNS, keys::RUNS).peekable();
         let (mut key, mut row) = (Vec::with_capacity(64), Vec::with_capacity(128));
@@ -140,7 +139,8 @@ impl Generation {
                 write(&key, Some(&row))?;
             }
         }
-        before(&mut gone, None, write)
+        before(&mut gone, None, write)?;
+        self.received_rows(write)
     }
 
     /// All writes to [`crate::tables::Table::Outcomes`], ascending by key.

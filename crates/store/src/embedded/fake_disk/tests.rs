@@ -80,6 +80,37 @@ fn what_a_failed_sync_left_to_be_seen_is_written_again() {
 }
 
 #[test]
+fn moving_into_the_tables_may_be_cut_off_between_any_two_of_them() {
+    let options =
+        Options { segment_bytes: 1 << 20, memory_bytes: 4 << 20, cache_bytes: 1 << 20, open_files: 32 };
+    for seed in 0..2 {
+        let mut world = World::new(seed, 8);
+        let batches: Vec<Vec<Record>> = (0..60).map(|_| world.batch()).collect();
+        let expected = model(&batches);
+        // One operation is the sync before; then one before each of the four tables.
+        for operations in 1..6 {
+            let (folder, disk) = (folder(), FakeDisk::new(seed));
+            let (mut store, _) = open_fake(folder.path(), &options, &disk).unwrap();
+            for (at, batch) in batches.iter().enumerate() {
+                store.commit(batch, Durability::Power).unwrap();
+                if at == batches.len() / 2 {
+                    store.settle().unwrap();
+                }
+            }
+            disk.die_after(operations);
+            // Told or not: what counts is what is found afterwards.
+            let _ = store.settle();
+            disk.die_after(0);
+            drop(store);
+            disk.crash(Crash::Process, Torn::Kept);
+            let (mut store, _) = open_fake(folder.path(), &options, &disk).unwrap();
+            store.settle().unwrap();
+            expected.check(&*store.reader());
+        }
+    }
+}
+
+#[test]
 fn a_disk_that_lies_is_found_out() {
     let lost = std::panic::catch_unwind(|| {
         for seed in 0..4 {

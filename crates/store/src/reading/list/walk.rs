@@ -99,7 +99,7 @@ impl Walk<'_> {
         let mut rows = 0;
         for prefix in self.prefixes(reading)? {
             let end = keys::after_prefix(&prefix);
-            rows += reading.tables.scan(Table::Rows, &prefix, &end).take(most - rows).count();
+            rows += reading.tables.scan(Table::of(&prefix), &prefix, &end).take(most - rows).count();
             if rows == most {
                 break;
             }
@@ -168,7 +168,7 @@ pub(super) fn chunk<T: Tables>(
             Over::Instances => keys::prefixed(keys::INSTANCES, &end),
             _ => keys::after_prefix(prefix),
         };
-        (prefix.len(), reading.tables.scan(Table::Rows, &from, &to).peekable())
+        (prefix.len(), reading.tables.scan(Table::of(prefix), &from, &to).peekable())
     });
     let together = Together { streams: streams.collect() };
     let mut found = Vec::new();
