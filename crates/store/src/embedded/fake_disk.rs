@@ -50,7 +50,8 @@ pub enum Torn {
     Kept,
     /// The first sectors.
     Cut,
-    /// Each sector or not, in any order, some with a bit flipped.
+    /// Each sector or not, in any order, some with a bit flipped. A sector that is written again as it was is not: a
+    /// disk writes a sector whole or not at all, and both are the same then.
     Mixed,
 }
 
@@ -168,6 +169,12 @@ impl FakeDisk {
         self.inner().sync_fails = true;
     }
 
+    /// Whatever is still to befall it does not.
+    pub fn spare(&self) {
+        let mut inner = self.inner();
+        (inner.dies_at, inner.sync_fails) = (None, false);
+    }
+
     /// From now on syncs do nothing and answer `Ok`, or do what they should again.
     pub fn set_lying(&self, lies: bool) {
         self.inner().lies = lies;
@@ -241,7 +248,8 @@ impl FakeFile {
             Torn::Kept | Torn::Mixed => sectors.len(),
         };
         for (offset, mut bytes) in sectors.into_iter().take(kept) {
-            if torn == Torn::Mixed {
+            let is_there = self.durable.get(offset..offset + bytes.len()) == Some(&bytes[..]);
+            if torn == Torn::Mixed && !is_there {
                 if dice.one_in(2) {
                     continue;
                 }
