@@ -109,7 +109,7 @@ impl Tables {
                 at: queued.event.time,
                 until,
             };
-            self.outcomes.entry(queued.event.id.clone()).or_insert(pending);
+            self.outcomes.insert(queued.event.id.clone(), pending);
         }
         let Some(kept) = self.instances.get_mut(&queued.address) else { return };
         let mailbox = &mut Arc::make_mut(kept).mailbox;
