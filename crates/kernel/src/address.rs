@@ -172,7 +172,11 @@ fn check_id(id: &str, what: &str) -> Result<(), AddressError> {
 
 /// Can a person see it? White space, control characters and marks that only steer the display are not seen; two
 /// names that differ in one of them would look alike.
+#[inline]
 pub(crate) fn is_visible(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_graphic();
+    }
     let steers = matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');

@@ -64,14 +64,13 @@ impl Shard {
         while batch.inputs < self.options.batch_inputs_max
             && let Some(want) = self.owned(|owned| owned.leasing.waiters.next_woken())?
         {
-            self.lease(Call::Lease(want), batch)?;
+            self.lease(want, batch)?;
         }
         Ok(())
     }
 
     /// Offers a worker what the store says is ready, or lets it wait.
-    pub(crate) fn lease(&mut self, call: Call, batch: &mut Batch) -> Result<(), Ended> {
-        let Call::Lease(want) = call else { return Ok(()) };
+    pub(crate) fn lease(&mut self, want: Want, batch: &mut Batch) -> Result<(), Ended> {
         if want.reply.is_closed() {
             return Ok(());
         }

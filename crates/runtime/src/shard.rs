@@ -330,10 +330,13 @@ impl Shard {
     }
 
     /// Turns a call into inputs and steps them.
-    fn take(&mut self, mut call: Call, batch: &mut Batch) -> Result<(), Ended> {
+    fn take(&mut self, call: Call, batch: &mut Batch) -> Result<(), Ended> {
+        let mut call = match call {
+            Call::Lease(want) => return self.lease(want, batch),
+            call => call,
+        };
         let now = self.now()?;
         match &mut call {
-            Call::Lease(_) => return self.lease(call, batch),
             Call::Repair { address, repair, .. } => {
                 if let Remedy::Retry(letter) = &mut repair.remedy {
                     *letter = self.letter_that_parked(address)?.map(Box::new);

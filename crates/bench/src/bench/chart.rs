@@ -64,7 +64,7 @@ impl Tour {
     }
 }
 
-fn turn(address: &Address, number: u64) -> Turn<'_> {
+pub(super) fn turn(address: &Address, number: u64) -> Turn<'_> {
     Turn {
         now: Time(number as i64),
         seed: number,
@@ -77,7 +77,7 @@ fn turn(address: &Address, number: u64) -> Turn<'_> {
     }
 }
 
-fn fault(fault: Fault) -> anyhow::Error {
+pub(super) fn fault(fault: Fault) -> anyhow::Error {
     anyhow::anyhow!("the chart faulted at {}: {}", fault.place, fault.message)
 }
 

@@ -6,15 +6,14 @@
 
 pub(crate) mod cases;
 
+use super::chart::{fault, turn};
 use super::{SLICES, Size, least, peer};
 use crate::allocations;
 use crate::peers::{npm, output};
 use crate::report::{Section, time};
 use anyhow::{Context, Result, bail, ensure};
 use cases::Case;
-use everstate_kernel::{
-    Address, Behaviour, Event, EventId, Fault, Handled, Json, Next, Sender, State, Time, Turn,
-};
+use everstate_kernel::{Address, Behaviour, Event, EventId, Handled, Json, Next, Sender, State, Time};
 use serde_json::{Value, json};
 use std::process::Command;
 use std::sync::Arc;
@@ -78,23 +77,6 @@ fn behaviour(name: &str, text: &str) -> Result<Arc<dyn Behaviour>> {
     let outcome = everstate_chart::read(&format!("{name}.json"), text);
     let definition = outcome.definition.with_context(|| format!("{name}: {:?}", outcome.findings))?;
     Ok(definition.to_definition().behaviour)
-}
-
-fn turn(address: &Address, number: u64) -> Turn<'_> {
-    Turn {
-        now: Time(number as i64),
-        seed: number,
-        instance: address,
-        version: "v1",
-        incarnation: 0,
-        parent: None,
-        children: &[],
-        effects: vec![],
-    }
-}
-
-fn fault(fault: Fault) -> anyhow::Error {
-    anyhow::anyhow!("the chart faulted at {}: {}", fault.place, fault.message)
 }
 
 /// What is found of one case. Times in nanoseconds.
