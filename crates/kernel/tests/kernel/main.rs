@@ -2,6 +2,7 @@
 //! It refuses to know the kernel's insides; what is true is read from the records alone.
 
 mod acts;
+mod credit;
 mod deferral;
 mod disk;
 mod faults;
