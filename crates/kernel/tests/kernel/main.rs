@@ -20,6 +20,7 @@ mod sessions;
 mod societies;
 mod spaces;
 mod spaces_bad_input;
+mod spaces_full;
 mod supervision;
 mod supervision_model;
 mod supervisors;
