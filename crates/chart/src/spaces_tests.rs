@@ -253,7 +253,7 @@ states:
                 Code::BadValue,
                 "states.a.endpoints.five.waits a subscriber publishes nothing that could wait for credit",
             ),
-            (Code::BadValue, "states.a.endpoints.six.waits"),
+            (Code::WrongType, "states.a.endpoints.six.waits"),
             (Code::MissingKey, "states.a.entry[0].join `name` is missing"),
             (Code::MissingKey, "states.a.entry[1].publish `topic` is missing"),
             (Code::UnknownKey, "topic"),

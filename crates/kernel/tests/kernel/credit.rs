@@ -107,5 +107,4 @@ fn more_than_may_wait_is_refused_and_told() {
     assert!(told.contains(refused), "{told}");
     assert!(told.contains("cup/p error.communication"), "{told}");
     assert_eq!(told.matches("cup/s space.message.in").count(), SPACE_WAITING_MAX);
-    world.disk.check_presence();
 }
