@@ -55,6 +55,7 @@ pub(crate) struct Endpoint {
     pub(crate) interest: Interest,
     pub(crate) value: Formula,
     pub(crate) mark: bool,
+    pub(crate) waits: bool,
 }
 
 /// An endpoint that the instance holds.
@@ -113,6 +114,7 @@ impl Run<'_> {
                     interest: endpoint.interest,
                     value: self.json(&endpoint.value, at)?,
                     mark: endpoint.mark,
+                    waits: endpoint.waits,
                 };
                 self.hold(Held { space, name: name.clone(), part: part.clone(), owner });
                 space::Act::Join { name, part }

@@ -44,7 +44,7 @@ fn what_is_present_moves_a_chart_though_no_state_takes_the_event() {
     check(
         DISPATCH,
         &events.join("\n"),
-        r#"waiting | Act(Here, Join { name: "workers", part: Part { pattern: worker/*/idle, role: Subscriber, interest: Participant, value: null, mark: false } })
+        r#"waiting | Act(Here, Join { name: "workers", part: Part { pattern: worker/*/idle, role: Subscriber, interest: Participant, value: null, mark: false, waits: false } })
            waiting
            waiting
            ignored
@@ -111,11 +111,11 @@ allow: {never-present: the test tells it}
             "work".to_owned(),
         ]
         .join("\n"),
-        r#"idle | Act(Here, Join { name: "me", part: Part { pattern: worker/1/idle, role: Publisher, interest: Participant, value: {"skill":"welding"}, mark: false } }) | false
-           busy | Act(At(""), Leave { name: "me" }) | Act(Here, Join { name: "me", part: Part { pattern: worker/1/busy, role: Publisher, interest: Participant, value: null, mark: false } })
-           idle | Act(At(""), Leave { name: "me" }) | Act(Here, Join { name: "me", part: Part { pattern: worker/1/idle, role: Publisher, interest: Participant, value: {"skill":"welding"}, mark: false } }) | false
+        r#"idle | Act(Here, Join { name: "me", part: Part { pattern: worker/1/idle, role: Publisher, interest: Participant, value: {"skill":"welding"}, mark: false, waits: false } }) | false
+           busy | Act(At(""), Leave { name: "me" }) | Act(Here, Join { name: "me", part: Part { pattern: worker/1/busy, role: Publisher, interest: Participant, value: null, mark: false, waits: false } })
+           idle | Act(At(""), Leave { name: "me" }) | Act(Here, Join { name: "me", part: Part { pattern: worker/1/idle, role: Publisher, interest: Participant, value: {"skill":"welding"}, mark: false, waits: false } }) | false
            idle
-           done | Act(At(""), Leave { name: "me" }) | Act(Here, Join { name: "me", part: Part { pattern: worker/1/busy, role: Publisher, interest: Participant, value: null, mark: false } }) | Act(At(""), Leave { name: "me" }) | done null"#,
+           done | Act(At(""), Leave { name: "me" }) | Act(Here, Join { name: "me", part: Part { pattern: worker/1/busy, role: Publisher, interest: Participant, value: null, mark: false, waits: false } }) | Act(At(""), Leave { name: "me" }) | done null"#,
     );
 }
 
@@ -127,6 +127,7 @@ states:
   here:
     endpoints:
       e: {pattern: a/>, role: subscriber, interest: everything, value: {n: context.n}, mark: true, outer: true}
+      w: {pattern: a/>, role: publisher, waits: true}
     invoke: {src: helper, id: help, input: context.n}
     on:
       act:
@@ -162,8 +163,8 @@ fn every_act_is_what_the_kernel_offers() {
     let line = all.send("act", r#"{"x":7}"#);
     let effects: Vec<&str> = line.split(" | ").skip(1).collect();
     let expected = [
-        r#"Act(At("room-7"), Join { name: "j", part: Part { pattern: a/7, role: Publisher, interest: Participant, value: null, mark: false } })"#,
-        r#"Act(At("room-7"), Join { name: "j", part: Part { pattern: b, role: Publisher, interest: Participant, value: null, mark: false } })"#,
+        r#"Act(At("room-7"), Join { name: "j", part: Part { pattern: a/7, role: Publisher, interest: Participant, value: null, mark: false, waits: false } })"#,
+        r#"Act(At("room-7"), Join { name: "j", part: Part { pattern: b, role: Publisher, interest: Participant, value: null, mark: false, waits: false } })"#,
         r#"Act(At("room-7"), Assert { name: "j", value: {"v":2} })"#,
         r#"Act(At("room-7"), Publish { topic: b, data: 2 })"#,
         "Act(Outer, Feedback { topic: b/*, data: null })",
@@ -231,6 +232,8 @@ states:
       two: {pattern: a}
       three: {pattern: a, role: talker, space: 'x//y'}
       four: {pattern: a, role: publisher, outer: true, space: x}
+      five: {pattern: a, role: subscriber, waits: true}
+      six: {pattern: a, role: publisher, waits: 3}
     entry:
       - join: {pattern: a, role: publisher}
       - publish: {data: 1}
@@ -246,6 +249,11 @@ states:
             (Code::MissingKey, "states.a.endpoints.two the endpoint has no role"),
             (Code::BadValue, "three.role"),
             (Code::BadValue, "states.a.endpoints.four `outer` and `space` both say where"),
+            (
+                Code::BadValue,
+                "states.a.endpoints.five.waits a subscriber publishes nothing that could wait for credit",
+            ),
+            (Code::WrongType, "states.a.endpoints.six.waits"),
             (Code::MissingKey, "states.a.entry[0].join `name` is missing"),
             (Code::MissingKey, "states.a.entry[1].publish `topic` is missing"),
             (Code::UnknownKey, "topic"),

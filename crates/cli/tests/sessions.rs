@@ -92,6 +92,31 @@ async fn sessions_meet_survive_a_power_cut_and_are_missed() {
 }
 
 #[tokio::test]
+async fn what_a_session_publishes_waits_for_credit() {
+    let folder = folder();
+    let server = Server::start(folder.path());
+    let client = client(&server);
+    let source = client.attach(Attach::default()).await.unwrap();
+    let mut sink = client.attach(Attach::default()).await.unwrap();
+    let out = Act::join("out", Part::publisher("line/1").waiting()).unwrap();
+    let line = |number: u32| Act::publish("line/1", &json!(number)).unwrap();
+    acts(&source.hand(), vec![out, line(1), line(2)]).await;
+    acts(&sink.hand(), vec![Act::join("in", Part::subscriber("line/*")).unwrap()]).await;
+    assert!(matches!(next(&mut sink).await, News::Present { .. }));
+    let routes = server.json(&["routes", "line/1", "--feedback"]);
+    assert_eq!((&routes["takers"][0]["credit"], &routes["takers"][0]["waiting"]), (&json!(0), &json!(2)));
+    let shown = server.run(&["routes", "line/1", "--feedback"]).ok().out;
+    assert!(shown.contains("CREDIT") && shown.contains("WAITING"), "{shown}");
+
+    for number in 1..=2 {
+        let credit = Act::feedback("line/1", &json!({"credit": 1})).unwrap();
+        acts(&sink.hand(), vec![credit]).await;
+        let News::Message { data, from, .. } = next(&mut sink).await else { panic!("a line") };
+        assert_eq!((data, from.as_deref()), (json!(number), Some(source.address())));
+    }
+}
+
+#[tokio::test]
 async fn acts_that_make_no_sense_are_told_and_the_session_goes_on() {
     let folder = folder();
     let server = Server::start(folder.path());

@@ -69,13 +69,16 @@ pub struct Part {
     pub value: Json,
     /// Tell when all that were present at first are told.
     pub mark: bool,
+    /// Keep what the session publishes about these topics until a subscriber has given credit for it, by the feedback
+    /// `{"credit": N}`. Only a publisher's endpoint can.
+    pub waits: bool,
 }
 
 impl Part {
     /// Of a participant that asserts nothing.
     pub fn new(pattern: impl Into<String>, role: Role) -> Part {
         let interest = Interest::Participant;
-        Part { pattern: pattern.into(), role, interest, value: Json::Null, mark: false }
+        Part { pattern: pattern.into(), role, interest, value: Json::Null, mark: false, waits: false }
     }
 
     /// Of a publisher.
@@ -91,6 +94,11 @@ impl Part {
     /// The same with another interest.
     pub fn with_interest(self, interest: Interest) -> Part {
         Part { interest, ..self }
+    }
+
+    /// The same, waiting for credit.
+    pub fn waiting(self) -> Part {
+        Part { waits: true, ..self }
     }
 
     /// The same with a value to assert.
@@ -122,6 +130,7 @@ impl Act {
             interest: interest.into(),
             value: Some(value(&part.value)?).into(),
             mark: part.mark,
+            waits: part.waits,
             ..Default::default()
         }))
     }

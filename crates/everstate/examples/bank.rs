@@ -3,7 +3,7 @@
 //! watches the teller to whom it has promised money, and the bank ends the space.
 #![allow(clippy::print_stdout)]
 
-use everstate::{Address, AnyAddress, Behaviour, Context, Everstate, Place, Signal, Taking, wait};
+use everstate::{Address, AnyAddress, Behaviour, Context, Everstate, Place, Setup, Signal, Taking, wait};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -147,9 +147,14 @@ impl Behaviour for Customer {
     }
 }
 
+/// Everybody who takes part.
+pub(crate) fn cast(setup: Setup) -> Setup {
+    let setup = setup.behaviour::<Account>().behaviour::<Bank>();
+    setup.behaviour::<Teller>().behaviour::<Customer>()
+}
+
 pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let everstate = Everstate::memory().behaviour::<Account>().behaviour::<Bank>();
-    let everstate = everstate.behaviour::<Teller>().behaviour::<Customer>().start()?;
+    let everstate = cast(Everstate::memory()).start()?;
     let (bank, account) = (Address::<Bank>::new("main")?, Address::<Account>::new("ann")?);
     wait(everstate.call(&account, Money::Deposit(100)))?;
 

@@ -2,7 +2,7 @@
 //! longer each time before it makes the next one.
 #![allow(clippy::print_stdout)]
 
-use everstate::{Address, Behaviour, Change, Context, End, Everstate, Signal, wait};
+use everstate::{Address, Behaviour, Change, Context, End, Everstate, Setup, Signal, wait};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -65,8 +65,13 @@ impl Behaviour for Child {
     }
 }
 
+/// Everybody who takes part.
+pub(crate) fn cast(setup: Setup) -> Setup {
+    setup.behaviour::<Parent>().behaviour::<Child>()
+}
+
 pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let everstate = Everstate::memory().behaviour::<Parent>().behaviour::<Child>().start()?;
+    let everstate = cast(Everstate::memory()).start()?;
     let parent = Address::<Parent>::new("baker")?;
     let mut turns = everstate.follow(&parent, None);
     wait(everstate.tell(&parent, Errand::Begin))?;

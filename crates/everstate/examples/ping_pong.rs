@@ -1,7 +1,7 @@
 //! Two machines that send to each other: the answer to a message comes back as a signal.
 #![allow(clippy::print_stdout)]
 
-use everstate::{Address, Behaviour, Context, Everstate, Signal, wait};
+use everstate::{Address, Behaviour, Context, Everstate, Setup, Signal, wait};
 use serde::{Deserialize, Serialize};
 
 const ROUNDS: u32 = 5;
@@ -59,8 +59,13 @@ impl Behaviour for Pong {
     }
 }
 
+/// Everybody who takes part.
+pub(crate) fn cast(setup: Setup) -> Setup {
+    setup.behaviour::<Ping>().behaviour::<Pong>()
+}
+
 pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let everstate = Everstate::memory().behaviour::<Ping>().behaviour::<Pong>().start()?;
+    let everstate = cast(Everstate::memory()).start()?;
     let ping = Address::<Ping>::new("1")?;
     let mut turns = everstate.follow(&ping, None);
     wait(everstate.tell(&ping, Serve))?;

@@ -2,7 +2,7 @@
 //! say what they do with `press`, and neither has to know what a power cut is.
 #![allow(clippy::print_stdout)]
 
-use everstate::{Address, AnyAddress, Behaviour, Context, Everstate, wait};
+use everstate::{Address, AnyAddress, Behaviour, Context, Everstate, Setup, wait};
 use serde::{Deserialize, Serialize};
 
 const SWITCH: &str = "
@@ -43,8 +43,13 @@ impl Behaviour for Finger {
     }
 }
 
+/// Everybody who takes part.
+pub(crate) fn cast(setup: Setup) -> Setup {
+    setup.behaviour::<Finger>().chart("switch.yaml", SWITCH)
+}
+
 pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let everstate = Everstate::memory().behaviour::<Finger>().chart("switch.yaml", SWITCH).start()?;
+    let everstate = cast(Everstate::memory()).start()?;
     let (hall, finger) = (AnyAddress::new("switches", "hall")?, Address::<Finger>::new("mine")?);
     let mut turns = everstate.handle().follow();
     wait(everstate.call(&finger, Press(hall.clone())))?;

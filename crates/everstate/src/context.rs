@@ -209,7 +209,8 @@ impl<'t, B: Behaviour> Context<'t, B> {
     pub fn join(&mut self, place: Place, endpoint: &str, part: Taking) {
         let Some(pattern) = self.pattern(&part.pattern) else { return };
         let Some(value) = self.json(&part.value) else { return };
-        let part = Part { value, mark: part.mark, ..Part::new(pattern, part.role, part.interest) };
+        let Taking { role, interest, mark, waits, .. } = part;
+        let part = Part { value, mark, waits, ..Part::new(pattern, role, interest) };
         self.want(Effect::Act(place, Act::Join { name: Arc::from(endpoint), part }));
     }
 
@@ -306,18 +307,26 @@ pub struct Taking {
     interest: Interest,
     value: Value,
     mark: bool,
+    waits: bool,
 }
 
 impl Taking {
     /// Gets what is published about the topics of the pattern.
     pub fn subscriber(pattern: &str) -> Taking {
         let (role, interest) = (Role::Subscriber, Interest::Participant);
-        Taking { pattern: pattern.to_owned(), role, interest, value: Value::Null, mark: false }
+        let pattern = pattern.to_owned();
+        Taking { pattern, role, interest, value: Value::Null, mark: false, waits: false }
     }
 
     /// Publishes about the topics of the pattern, and gets feedback.
     pub fn publisher(pattern: &str) -> Taking {
         Taking { role: Role::Publisher, ..Taking::subscriber(pattern) }
+    }
+
+    /// Keeps what is published about these topics until a subscriber has given credit for it, by the feedback
+    /// `{"credit": N}`. A subscriber has nothing to keep: its space refuses it.
+    pub fn waiting(self) -> Taking {
+        Taking { waits: true, ..self }
     }
 
     /// Sees participants come and go, unseen by them.

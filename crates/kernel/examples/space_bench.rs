@@ -48,7 +48,7 @@ fn pattern(text: &str) -> Pattern {
 
 fn endpoint(member: &str, text: &str, role: Role) -> Endpoint {
     let name = EndpointName { member: address(member), name: Arc::from("e") };
-    Endpoint { name, part: Part::new(pattern(text), role, Interest::Participant), since: 0 }
+    Endpoint { name, part: Part::new(pattern(text), role, Interest::Participant), since: 0, credit: 0 }
 }
 
 fn measure(name: &str, other: fn(u64) -> String, topic: &str, matching: &str) {

@@ -99,6 +99,16 @@ pub const HELD_MAX: usize = 256;
 /// Acts in one turn of a session. They are effects of that turn, which may have [`EFFECTS_MAX`].
 pub const SESSION_ACTS_MAX: usize = 256;
 
+/// Publications that wait for credit at one endpoint. They lie in memory while the space is awake. As many as one turn
+/// may ask for, so that an endpoint that has just joined has room for all of its turn.
+pub const SPACE_WAITING_MAX: usize = EFFECTS_MAX;
+
+/// Bytes of the topics and data of those: as many as one turn may ask for.
+pub const SPACE_WAITING_BYTES_MAX: usize = EFFECT_BYTES_MAX;
+
+/// Credit that an endpoint may have; what is given beyond it is not counted. A number that nobody works off.
+pub const CREDIT_MAX: u32 = 1_000_000_000;
+
 /// Counterparts or receivers that a space names in one answer; whoever wants more asks with a narrower pattern.
 pub const SPACE_ANSWER_MAX: usize = 1_000;
 

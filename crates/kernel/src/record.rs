@@ -9,7 +9,7 @@ use crate::json::Json;
 use crate::link::{Errand, Exit, Links, Parked, RestartFrom};
 use crate::node::LETTER_INDEX;
 use crate::repair::Repaired;
-use crate::space::Endpoint;
+use crate::space::{Endpoint, Publication};
 use crate::task::{Task, TaskKey};
 use crate::time::Time;
 use alloc::boxed::Box;
@@ -177,6 +177,8 @@ pub enum Seat {
     Endpoint(Endpoint),
     /// An instance that lives there.
     Inhabitant(Address),
+    /// A publication that waits for credit.
+    Publication(Publication),
 }
 
 /// Where the event of a turn was until then.

@@ -91,6 +91,8 @@ struct Join<'a> {
     value: Option<&'a RawValue>,
     #[serde(default)]
     mark: bool,
+    #[serde(default)]
+    waits: bool,
 }
 
 #[derive(Deserialize)]
@@ -151,6 +153,7 @@ impl Doing<'_> {
                 let part = Part {
                     value: json(join.value),
                     mark: join.mark,
+                    waits: join.waits,
                     ..Part::new(join.pattern, join.role, join.interest)
                 };
                 (join.space, Act::Join { name: name(&join.name)?, part })

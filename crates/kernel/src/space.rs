@@ -7,15 +7,16 @@
 mod act;
 mod asked;
 mod behaviour;
+mod credit;
 mod endpoint;
 mod pattern;
 mod presence;
 mod routes;
 
-pub(crate) use act::Message;
 pub use act::{Act, Place};
 pub(crate) use asked::{Asked, message, told};
 pub(crate) use behaviour::definition;
+pub use credit::{Publication, Said};
 pub use endpoint::{Endpoint, EndpointName, Interest, Part, Reason, Role};
 pub use pattern::{Pattern, PatternError};
 pub use presence::{Change, Changed, Counterpart, News, Notice, SpaceError};
@@ -24,6 +25,7 @@ use crate::address::Address;
 use crate::limits::SPACE_ENDPOINTS_MAX;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use credit::Queues;
 use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 use routes::Routes;
@@ -42,6 +44,8 @@ pub struct Space {
     members: IndexMap<Address, BTreeSet<u64>, FixedState>,
     publishers: Routes,
     subscribers: Routes,
+    /// What waits for credit.
+    queues: Queues,
     /// [`SPACE_ENDPOINTS_MAX`], but for tests of what happens there.
     endpoints_max: usize,
 }
@@ -62,6 +66,7 @@ impl Space {
             members: IndexMap::with_hasher(FixedState::with_seed(seed)),
             publishers: Routes::new(seed),
             subscribers: Routes::new(seed),
+            queues: Queues::default(),
             endpoints_max: SPACE_ENDPOINTS_MAX,
         }
     }

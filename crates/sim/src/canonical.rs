@@ -135,17 +135,21 @@ pub(crate) fn errand(errand: &Errand, life: u64, about: u64) -> Errand {
 /// What arrives and is no event has a number below all that a step gives and above all seats that there are.
 pub(crate) const ARRIVING: u64 = 1 << 39;
 
-/// What a space holds in its canonical form: endpoints in the order in which they joined, then who lives there.
+/// What a space holds in its canonical form: endpoints in the order in which they joined, then who lives there, then what
+/// waits at each endpoint.
 pub(crate) fn seats<'a>(held: impl Iterator<Item = &'a Seat>) -> Vec<Seat> {
-    let (mut endpoints, mut inhabitants) = (Vec::new(), Vec::new());
+    let (mut endpoints, mut inhabitants, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     for seat in held {
         match seat {
             Seat::Endpoint(endpoint) => endpoints.push(Seat::Endpoint(endpoint.clone())),
             Seat::Inhabitant(address) => inhabitants.push(address.clone()),
+            Seat::Publication(publication) => waiting.push(publication.clone()),
         }
     }
     inhabitants.sort();
-    endpoints.into_iter().chain(inhabitants.into_iter().map(Seat::Inhabitant)).collect()
+    waiting.sort_by(|a, b| a.by.cmp(&b.by));
+    let others = inhabitants.into_iter().map(Seat::Inhabitant);
+    endpoints.into_iter().chain(others).chain(waiting.into_iter().map(Seat::Publication)).collect()
 }
 
 /// An event in its canonical form.

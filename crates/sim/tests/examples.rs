@@ -42,6 +42,11 @@ fn rooms_of_a_chat_are_spaces() {
 }
 
 #[test]
+fn a_feed_waits_for_its_reader() {
+    meets("feed.system.yaml", 456);
+}
+
+#[test]
 fn a_listener_spawns_a_handler_for_each_connection() {
     meets("echo.system.yaml", 1563);
 }

@@ -15,6 +15,7 @@ const INTEREST_DOC: &str = "`participant` (the default) takes part and is seen; 
 const VALUE: &str = "What it asserts, such as `{skill: context.skill}`: counterparts see it in `space.presence.NAME` and in `present(…)`.";
 const MARK: &str =
     "Whether `space.complete.NAME` tells, after all that is present when it joins, that this was all.";
+const WAITS: &str = "Whether what the machine publishes about these topics waits until a subscriber has given credit for it, by the feedback `{credit: N}`. Only a publisher's can. Default `false`.";
 
 /// Roles of endpoints.
 const ROLE: &[&str] = &["publisher", "subscriber"];
@@ -38,6 +39,7 @@ pub static ENDPOINT: Object = Object {
         key("interest", Takes::Word(INTEREST), INTEREST_DOC),
         key("value", Takes::Value, VALUE),
         key("mark", Takes::Bool, MARK),
+        key("waits", Takes::Bool, WAITS),
         key("outer", Takes::Bool, OUTER),
         key("space", Takes::Template, SPACE),
     ],
@@ -54,6 +56,7 @@ pub static JOIN: Object = Object {
         key("interest", Takes::Word(INTEREST), INTEREST_DOC),
         key("value", Takes::Value, VALUE),
         key("mark", Takes::Bool, MARK),
+        key("waits", Takes::Bool, WAITS),
         key("outer", Takes::Bool, OUTER),
         key("space", Takes::Template, SPACE),
     ],

@@ -13,7 +13,7 @@ use crate::format;
 use crate::presence::{interest, role};
 use crate::value::Value;
 use everstate_kernel::limits::ENDPOINT_NAME_BYTES_MAX;
-use everstate_kernel::space::{Interest, Pattern};
+use everstate_kernel::space::{Interest, Pattern, Role};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -107,9 +107,17 @@ impl<'a> Reader<'a> {
             self.word(fields, "interest", path).and_then(interest).unwrap_or(Interest::Participant);
         let value = self.formula_of(fields, "value", path)?;
         let mark = self.bool_of(fields, "mark", path).unwrap_or(false);
+        let waits = self.bool_of(fields, "waits", path).unwrap_or(false);
         let (pattern, role) = (pattern?, role?);
+        if let (true, Role::Subscriber, Some(entry)) = (waits, role, fields.find("waits")) {
+            let message = "a subscriber publishes nothing that could wait for credit";
+            let hint = "declare it at the publisher's endpoint; this one gives credit by `feedback`";
+            self.report(Code::BadValue, entry.key_span.clone(), &join(path, "waits"), message, hint);
+            return None;
+        }
         self.note_reach(&pattern);
-        self.acting(fields, Act::Join(Endpoint { name, pattern, role, interest, value, mark }), path)
+        let endpoint = Endpoint { name, pattern, role, interest, value, mark, waits };
+        self.acting(fields, Act::Join(endpoint), path)
     }
 
     fn acting(&mut self, fields: &Fields<'a>, act: Act, path: &str) -> Option<Acting> {

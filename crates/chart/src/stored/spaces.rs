@@ -23,7 +23,7 @@ pub(super) fn write_spaces(out: &mut Vec<u8>, held: &[Held], present: &[Presence
         write_text(out, role_word(one.part.role));
         write_text(out, interest_word(one.part.interest));
         write_text(out, one.part.value.as_str());
-        write(out, u64::from(one.part.mark));
+        write(out, u64::from(one.part.mark) + 2 * u64::from(one.part.waits));
         write(out, one.owner.map_or(0, |owner| u64::from(owner) + 1));
     }
     write(out, present.len() as u64);
@@ -49,7 +49,10 @@ pub(super) fn read_spaces(input: &mut &[u8]) -> Result<(Vec<Held>, Vec<Presence>
         let (space, name) = (read_text(input)?, read_text(input)?);
         let (pattern, role, interest) = read_part(input)?;
         let value = Json::parse(&read_text(input)?).map_err(|_| UNKNOWN)?;
-        let mark = read(input)? == 1;
+        let (mark, waits) = match read(input)? {
+            told @ 0..4 => (told & 1 == 1, told & 2 == 2),
+            _ => return Err(UNKNOWN),
+        };
         let owner = match read(input)? {
             0 => None,
             owner => Some(StateIndex::try_from(owner - 1).map_err(|_| UNKNOWN)?),
@@ -57,7 +60,8 @@ pub(super) fn read_spaces(input: &mut &[u8]) -> Result<(Vec<Held>, Vec<Presence>
         if held.last().is_some_and(|last| (&last.space, &last.name) >= (&space, &name)) {
             return Err("stored endpoints are not in order");
         }
-        held.push(Held { space, name, part: Part { pattern, role, interest, value, mark }, owner });
+        let part = Part { pattern, role, interest, value, mark, waits };
+        held.push(Held { space, name, part, owner });
     }
     let count = read(input)?;
     if count > PRESENT_MAX as u64 {

@@ -80,6 +80,9 @@ impl Contents<'_, '_> {
         if endpoint.mark {
             entries.push(("mark".to_owned(), yes()));
         }
+        if endpoint.waits {
+            entries.push(("waits".to_owned(), yes()));
+        }
     }
 
     fn within(&mut self, within: &Within, entries: &mut Entries) {

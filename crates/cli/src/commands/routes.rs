@@ -40,10 +40,19 @@ impl Routes {
             output.talk(&format!("nobody in {at} would get it"))?;
             return Ok(Exit::Fine);
         }
-        let mut table = Table::new(&["ADDRESS", "ENDPOINT", "PATTERN"]);
+        let mut table = match self.feedback {
+            true => Table::new(&["ADDRESS", "ENDPOINT", "PATTERN", "CREDIT", "WAITING"]),
+            false => Table::new(&["ADDRESS", "ENDPOINT", "PATTERN"]),
+        };
         for row in &rows {
             let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
-            table.row(vec![text("address"), text("endpoint"), text("pattern")]);
+            let mut cells = vec![text("address"), text("endpoint"), text("pattern")];
+            if self.feedback {
+                // Only who waits for credit has numbers here.
+                let number = |key: &str| row[key].as_u64().map_or(String::new(), |number| number.to_string());
+                cells.extend([number("credit"), number("waiting")]);
+            }
+            table.row(cells);
         }
         output.data(&table.render(output.paint()))?;
         if !all {

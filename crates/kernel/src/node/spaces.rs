@@ -33,9 +33,7 @@ use crate::json::Json;
 use crate::limits::SPACE_INHABITANTS_MAX;
 use crate::link::{Acting, Errand};
 use crate::record::{Cause, Record, Seat, SeatRecord, Sent, Serial, Source};
-use crate::space::{
-    Act, Asked, Change, Changed, Endpoint, EndpointName, Message, News, Notice, Reason, Space, message, told,
-};
+use crate::space::{Act, Asked, Change, Changed, EndpointName, News, Notice, Reason, Space, message, told};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -73,19 +71,20 @@ impl Premises {
         match seat {
             Seat::Endpoint(endpoint) => self.space.restore(number.0, endpoint),
             Seat::Inhabitant(address) => drop(self.inhabitants.insert(address, number)),
+            Seat::Publication(publication) => self.space.restore_publication(number.0, publication),
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.space.len() + self.inhabitants.len()
+        self.space.len() + self.inhabitants.len() + self.space.publications_len()
     }
 
     /// Lets endpoints go: what becomes of the seats, and what is told.
     fn leave(&mut self, address: &Address, leaves: Vec<Change>) -> (Vec<Record>, Vec<Told>) {
         let changed = self.space.apply(0, leaves).expect("to leave asks for nothing that could be refused");
         let inside = address.inside().unwrap_or_default();
-        let all = self.tell(address, &inside, &changed, None, &[]);
-        (seats(address, changed.endpoints), all)
+        let all = self.tell(address, &inside, &changed, None);
+        (seats(address, changed), all)
     }
 
     /// Gives up everything: the numbers of all seats, and what is told of it.
@@ -98,6 +97,7 @@ impl Premises {
                 all.push(Told::of(space, &endpoint.name, endpoint.since, "space.ended.", data.clone()));
             }
         }
+        numbers.extend(self.space.publications().map(|(number, _)| Serial(number)));
         for (address, number) in &self.inhabitants {
             numbers.push(*number);
             let (to, event) = (address.clone(), Arc::from("space.evict"));
@@ -157,17 +157,8 @@ impl Node {
             let detail = if ended { String::new() } else { format!("{to} is no space") };
             return drop(self.reject(&to, delivery, reason, detail, out));
         };
-        let (mut changes, mut messages) = (Vec::new(), Vec::new());
-        let mut since = acting.since.into_iter();
-        for act in acting.acts {
-            match act.split(from, &mut since) {
-                Ok(change) => changes.push(change),
-                Err(message) => messages.push(message),
-            }
-        }
-        let leaves: Vec<Change> =
-            changes.iter().filter(|change| matches!(change, Change::Leave(_))).cloned().collect();
-        match premises.space.apply(Serial::of(position, 0).0, changes) {
+        let leaves = leaves(from, &acting.acts);
+        match premises.space.turn(Serial::of(position, 0).0, from, acting.acts, acting.since) {
             Err(error) => {
                 let left = premises.leave(&to, leaves);
                 let _ = self.reject(&to, delivery, Rejection::BadData, format!("{error}"), out);
@@ -175,8 +166,8 @@ impl Node {
             }
             Ok(changed) => {
                 let inside = to.inside().unwrap_or_default();
-                let all = premises.tell(&to, &inside, &changed, Some(from), &messages);
-                self.take_turn(&to, delivery, seats(&to, changed.endpoints), all, out);
+                let all = premises.tell(&to, &inside, &changed, Some(from));
+                self.take_turn(&to, delivery, seats(&to, changed), all, out);
             }
         }
     }
@@ -217,8 +208,8 @@ impl Node {
         let changed = premises.space.apply(Serial::of(position, 0).0, changes);
         let changed = changed.expect("to withdraw asks for nothing that could be refused");
         let inside = to.inside().unwrap_or_default();
-        let all = premises.tell(&to, &inside, &changed, Some(from), &[]);
-        let seats = seats(&to, changed.endpoints).into_iter().chain(departed).collect();
+        let all = premises.tell(&to, &inside, &changed, Some(from));
+        let seats = seats(&to, changed).into_iter().chain(departed).collect();
         self.take_turn(&to, Delivery::of(event, Source::Outbox(number)), seats, all, out);
     }
 
@@ -284,24 +275,38 @@ impl Node {
             Sender::Instance(from) => Some(from.clone()),
             Sender::Client | Sender::Timer | Sender::System => None,
         };
-        let live = self.residents.live(address).expect("the instance was hydrated");
-        let premises = live.premises.as_deref().expect("it is a space");
-        let (reply, all) = match premises.space.asked(&delivery.event) {
+        let first = Serial::of(self.position + 1, 0).0;
+        let live = self.residents.live_mut(address).expect("the instance was hydrated");
+        let premises = live.premises.as_deref_mut().expect("it is a space");
+        let (reply, changed) = match premises.space.asked(&delivery.event) {
             Err(problem) => return self.reject(address, delivery, Rejection::BadData, problem, out),
             Ok(Asked::Unknown) => {
                 return self.reject(address, delivery, Rejection::NotAccepted, String::new(), out);
             }
-            Ok(Asked::Answer(reply)) => (reply, Vec::new()),
-            Ok(Asked::Message(message)) => {
-                let inside = address.inside().unwrap_or_default();
-                let nothing = Changed::default();
-                let all = premises.tell(address, &inside, &nothing, from.as_ref(), &[message]);
-                (Json::trusted(format!(r#"{{"takers":{}}}"#, all.len())), all)
+            Ok(Asked::Answer(reply)) => (reply, Changed::default()),
+            Ok(Asked::Say(act)) => {
+                // Whoever is no machine holds nothing here, as the space itself does.
+                match premises.space.turn(
+                    first,
+                    from.as_ref().unwrap_or(address),
+                    Vec::from([act]),
+                    Vec::new(),
+                ) {
+                    Err(error) => {
+                        return self.reject(address, delivery, Rejection::BadData, format!("{error}"), out);
+                    }
+                    Ok(changed) => (Json::NULL, changed),
+                }
             }
         };
+        let inside = address.inside().unwrap_or_default();
+        let all = premises.tell(address, &inside, &changed, from.as_ref());
+        let reply = if reply.is_null() { premises.reply(&changed, all.len()) } else { reply };
+        live.count_seats();
         let labels = live.row.labels.clone();
         let outcome = Outcome::Ok { from: labels.clone(), to: labels, reply };
         let attempt = self.decide(address, delivery, outcome, None, out);
+        out.records.extend(seats(address, changed));
         self.tell_more(address, all, out);
         attempt
     }
@@ -385,24 +390,28 @@ impl Node {
 }
 
 impl Premises {
+    /// What is answered to one who says something: how many get it now.
+    fn reply(&self, changed: &Changed, told: usize) -> Json {
+        let takers = match &changed.said[..] {
+            [] => return Json::trusted(String::from(r#"{"takers":0,"waits":true}"#)),
+            [_] => told,
+            // Credit that lets go of what has waited.
+            [said, ..] => self.space.takers(said.takers, &said.topic).len(),
+        };
+        Json::trusted(format!(r#"{{"takers":{takers}}}"#))
+    }
+
     /// All that is told: who comes and what has changed, then messages, then who goes. So what a machine says as it
     /// comes is heard after it is seen, and what it says as it goes before.
-    fn tell(
-        &self,
-        address: &Address,
-        inside: &str,
-        changed: &Changed,
-        from: Option<&Address>,
-        messages: &[Message],
-    ) -> Vec<Told> {
+    fn tell(&self, address: &Address, inside: &str, changed: &Changed, from: Option<&Address>) -> Vec<Told> {
         let goes = |notice: &&Notice| matches!(notice.news, News::Absence(..));
         let notices = || changed.notices.iter();
         let mut all: Vec<Told> = notices()
             .filter(|notice| !goes(notice))
             .map(|notice| Told::of_notice(address, inside, notice))
             .collect();
-        for said in messages {
-            let (word, data) = message(inside, from.map(Address::as_str), said);
+        for said in &changed.said {
+            let (word, data) = message(inside, said.by.as_ref().or(from).map(Address::as_str), said);
             let takers = self.space.takers(said.takers, &said.topic).into_iter();
             all.extend(
                 takers.map(|(_, taker)| Told::of(address, &taker.name, taker.since, word, data.clone())),
@@ -413,11 +422,17 @@ impl Premises {
     }
 }
 
-/// The records of endpoints that are other than before.
-fn seats(space: &Address, endpoints: Vec<(u64, Option<Endpoint>)>) -> Vec<Record> {
-    let record = |(number, endpoint): (u64, Option<Endpoint>)| {
-        let seat = endpoint.map(Seat::Endpoint);
-        Record::Seat(SeatRecord { space: space.clone(), number: Serial(number), seat })
-    };
-    endpoints.into_iter().map(record).collect()
+/// The records of what is other than before.
+fn seats(space: &Address, changed: Changed) -> Vec<Record> {
+    let endpoints = changed.endpoints.into_iter().map(|(number, one)| (number, one.map(Seat::Endpoint)));
+    let waiting = changed.publications.into_iter().map(|(number, one)| (number, one.map(Seat::Publication)));
+    let record =
+        |(number, seat)| Record::Seat(SeatRecord { space: space.clone(), number: Serial(number), seat });
+    endpoints.chain(waiting).map(record).collect()
+}
+
+/// What a machine has let go of, whatever becomes of the rest of its turn.
+fn leaves(from: &Address, acts: &[Act]) -> Vec<Change> {
+    let left = acts.iter().filter_map(|act| if let Act::Leave { name } = act { Some(name) } else { None });
+    left.map(|name| Change::Leave(EndpointName { member: from.clone(), name: name.clone() })).collect()
 }

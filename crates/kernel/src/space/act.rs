@@ -76,15 +76,15 @@ pub enum Act {
 
 /// A message on its way to its takers.
 #[derive(Debug, Clone)]
-pub(crate) struct Message {
-    pub(crate) takers: Role,
-    pub(crate) topic: Pattern,
-    pub(crate) data: Json,
+pub(super) struct Message {
+    pub(super) takers: Role,
+    pub(super) topic: Pattern,
+    pub(super) data: Json,
 }
 
 impl Act {
     /// The change that it is for the space, or else the message. A join takes the next of `since`.
-    pub(crate) fn split(
+    pub(super) fn split(
         self,
         member: &Address,
         since: &mut impl Iterator<Item = u64>,
@@ -93,7 +93,7 @@ impl Act {
         Ok(match self {
             Act::Join { name, part } => {
                 let since = since.next().expect("every join says since when");
-                Change::Join(Endpoint { name: named(name), part, since })
+                Change::Join(Endpoint { name: named(name), part, since, credit: 0 })
             }
             Act::Leave { name } => Change::Leave(named(name)),
             Act::Assert { name, value } => Change::Assert(named(name), value),

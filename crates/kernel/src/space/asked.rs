@@ -2,14 +2,15 @@
 //!
 //! | event | data | reply |
 //! |---|---|---|
-//! | `publish`, `feedback` | `{"topic": …, "data": …}` | `{"takers": N}`, how many get it |
-//! | `takers` | `{"topic": …, "role": "subscriber"}` | who would get it: `{"takers": […], "all": true}` |
+//! | `publish`, `feedback` | `{"topic": …, "data": …}` | `{"takers": N}`, how many get it; of what waits for credit `{"takers": 0, "waits": true}` |
+//! | `takers` | `{"topic": …, "role": "subscriber"}` | who would get it: `{"takers": […], "all": true}`; with `credit` and `waiting` where a publisher waits |
 //! | `present` | `{"pattern": …, "role": …, "interest": "observer"}` | who is here for that: `{"present": […], "all": true}` |
 //!
 //! `all` is false when there are more than the limit. It refuses to know the node.
 
 use super::Space;
-use super::act::Message;
+use super::act::Act;
+use super::credit::Said;
 use super::endpoint::{Endpoint, Interest, Part, Role};
 use super::pattern::Pattern;
 use super::presence::{Counterpart, News};
@@ -26,8 +27,8 @@ use serde_json::value::RawValue;
 /// What a space is asked.
 #[derive(Debug)]
 pub(crate) enum Asked {
-    /// To let a message reach its takers.
-    Message(Message),
+    /// To publish, or to feed back.
+    Say(Act),
     /// For this answer.
     Answer(Json),
     /// Something that no space knows.
@@ -78,13 +79,17 @@ impl Space {
             name @ ("publish" | "feedback") => {
                 let Sending { topic, data } = serde_json::from_str(text).map_err(read)?;
                 let data = data.map_or(Json::NULL, |data| Json::trusted(data.get().to_owned()));
-                let takers = if name == "publish" { Role::Subscriber } else { Role::Publisher };
-                Asked::Message(Message { takers, topic, data })
+                let publishes = name == "publish";
+                Asked::Say(if publishes {
+                    Act::Publish { topic, data }
+                } else {
+                    Act::Feedback { topic, data }
+                })
             }
             "takers" => {
                 let Takers { topic, role } = serde_json::from_str(text).map_err(read)?;
                 let takers = self.takers(role, &topic);
-                let rows = takers.iter().map(|(_, taker)| endpoint_json(taker));
+                let rows = takers.iter().map(|(_, taker)| self.taker_json(taker));
                 Asked::Answer(list("takers", rows, takers.len()))
             }
             "present" => {
@@ -95,6 +100,16 @@ impl Space {
             }
             _ => Asked::Unknown,
         })
+    }
+
+    fn taker_json(&self, endpoint: &Endpoint) -> String {
+        let (member, name) = (quoted(endpoint.name.member.as_str()), quoted(&endpoint.name.name));
+        let pattern = quoted(endpoint.part.pattern.as_str());
+        let credit = match endpoint.part.waits {
+            true => format!(r#","credit":{},"waiting":{}"#, endpoint.credit, self.waiting(&endpoint.name)),
+            false => String::new(),
+        };
+        format!(r#"{{"address":{member},"endpoint":{name},"pattern":{pattern}{credit}}}"#)
     }
 }
 
@@ -109,14 +124,6 @@ fn shape(name: &str) -> &'static str {
 fn list(name: &str, rows: impl Iterator<Item = String>, length: usize) -> Json {
     let rows: Vec<String> = rows.take(SPACE_ANSWER_MAX).collect();
     Json::trusted(format!(r#"{{"{name}":[{}],"all":{}}}"#, rows.join(","), length <= SPACE_ANSWER_MAX))
-}
-
-fn endpoint_json(endpoint: &Endpoint) -> String {
-    let (member, name) = (quoted(endpoint.name.member.as_str()), quoted(&endpoint.name.name));
-    format!(
-        r#"{{"address":{member},"endpoint":{name},"pattern":{}}}"#,
-        quoted(endpoint.part.pattern.as_str())
-    )
 }
 
 fn counterpart_json(other: &Counterpart) -> String {
@@ -157,7 +164,7 @@ pub(crate) fn told(inside: &str, news: &News) -> (&'static str, Json) {
 }
 
 /// The event that brings a message: the first part of its name, and its data.
-pub(crate) fn message(inside: &str, from: Option<&str>, message: &Message) -> (&'static str, Json) {
+pub(crate) fn message(inside: &str, from: Option<&str>, message: &Said) -> (&'static str, Json) {
     let word = match message.takers {
         Role::Subscriber => "space.message.",
         Role::Publisher => "space.feedback.",

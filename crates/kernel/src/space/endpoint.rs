@@ -77,12 +77,14 @@ pub struct Part {
     pub value: Json,
     /// Is it told, after all that was present when it joined, that this was all?
     pub mark: bool,
+    /// Does what its machine publishes about these topics wait for credit? Only a publisher's can.
+    pub waits: bool,
 }
 
 impl Part {
     /// A part without a value.
     pub fn new(pattern: Pattern, role: Role, interest: Interest) -> Part {
-        Part { pattern, role, interest, value: Json::NULL, mark: false }
+        Part { pattern, role, interest, value: Json::NULL, mark: false, waits: false }
     }
 
     /// Is an endpoint with this part told of one with that part?
@@ -107,6 +109,8 @@ pub struct Endpoint {
     pub part: Part,
     /// The position of the turn that joined with it, however it has moved since.
     pub since: u64,
+    /// How many publications may go before more wait; 0 unless it waits.
+    pub credit: u32,
 }
 
 /// Why an endpoint is gone. One that moved to another pattern, or from which one moved oneself, has left.

@@ -12,11 +12,15 @@
 //! invariant: what is told depends on the space before and after alone, not on the steps between.
 
 use super::Space;
+use super::act::Act;
+use super::credit::{Publication, Said};
 use super::endpoint::{Endpoint, EndpointName, Interest, Part, Reason, Role};
 use super::pattern::Pattern;
 use crate::address::Address;
 use crate::json::Json;
-use crate::limits::{ENDPOINT_NAME_BYTES_MAX, ENDPOINT_VALUE_BYTES_MAX};
+use crate::limits::{
+    ENDPOINT_NAME_BYTES_MAX, ENDPOINT_VALUE_BYTES_MAX, SPACE_WAITING_BYTES_MAX, SPACE_WAITING_MAX,
+};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -119,6 +123,10 @@ pub struct Changed {
     pub notices: Vec<Notice>,
     /// The endpoints that are other than before, ascending by number; none for those that are gone.
     pub endpoints: Vec<(u64, Option<Endpoint>)>,
+    /// The publications that wait now and did not before, and those that wait no more.
+    pub publications: Vec<(u64, Option<Publication>)>,
+    /// The messages that are let go, in order.
+    pub said: Vec<Said>,
 }
 
 /// Why changes are refused. Nothing has changed then.
@@ -137,6 +145,16 @@ pub enum SpaceError {
         "endpoint name {0:?} is not usable; use 1 to {ENDPOINT_NAME_BYTES_MAX} bytes without control characters"
     )]
     BadName(String),
+    /// A subscriber is to wait.
+    #[error(
+        "endpoint {0:?} is a subscriber's, which has nothing that could wait; join as a publisher, or without `waits`"
+    )]
+    Waits(Arc<str>),
+    /// Too much waits for credit.
+    #[error(
+        "more waits for credit at endpoint {0:?} than {SPACE_WAITING_MAX} publications or {SPACE_WAITING_BYTES_MAX} bytes; publish when feedback tells of credit"
+    )]
+    NoCredit(Arc<str>),
     /// Nobody joined under that name.
     #[error("{0} has no endpoint {1:?} here that could assert a value; join first")]
     Unknown(Address, Arc<str>),
@@ -158,6 +176,30 @@ struct Net {
 }
 
 impl Space {
+    /// Makes one turn of a member: all changes together, then what it says. What the change at place n brings has the
+    /// number `first` + n; a publication that waits has a number behind those. On an error nothing has changed.
+    pub fn turn(
+        &mut self,
+        first: u64,
+        from: &Address,
+        acts: Vec<Act>,
+        since: Vec<u64>,
+    ) -> Result<Changed, SpaceError> {
+        let gates = self.gates(from, &acts)?;
+        let (mut changes, mut messages) = (Vec::new(), Vec::new());
+        let mut since = since.into_iter();
+        for act in acts {
+            match act.split(from, &mut since) {
+                Ok(change) => changes.push(change),
+                Err(message) => messages.push(message),
+            }
+        }
+        let next = first + changes.len() as u64;
+        let mut changed = self.apply(first, changes)?;
+        self.say(next, from, messages, gates, &mut changed);
+        Ok(changed)
+    }
+
     /// Applies the changes of one turn together. An endpoint that is brought by the change at place n gets the number
     /// `first` + n, which must be above all numbers given before.
     pub fn apply(&mut self, first: u64, changes: Vec<Change>) -> Result<Changed, SpaceError> {
@@ -191,7 +233,10 @@ impl Space {
         }
         notices.extend(net.marks());
         notices.sort_by_key(|notice: &Notice| (notice.number, notice.news.order()));
-        Ok(Changed { notices, endpoints: net.endpoints() })
+        let waited = net.waited();
+        let mut changed = Changed { notices, endpoints: net.endpoints(), ..Changed::default() };
+        self.settle(waited, &mut changed);
+        Ok(changed)
     }
 
     /// What becomes of each endpoint that is touched, all changes together.
@@ -203,7 +248,10 @@ impl Space {
                     let name = endpoint.name.clone();
                     check_name(&name.name)?;
                     check_value(&name.name, &endpoint.part.value)?;
-                    self.touch(&mut net, &name, Some(number), |touched| touched.after = Some(endpoint));
+                    if endpoint.part.waits && endpoint.part.role == Role::Subscriber {
+                        return Err(SpaceError::Waits(name.name));
+                    }
+                    self.touch(&mut net, &name, Some(number), |touched| touched.come(endpoint));
                 }
                 Change::Leave(name) => {
                     self.touch(&mut net, &name, None, |touched| touched.go(Reason::Left));
@@ -308,12 +356,27 @@ impl Net {
         })
     }
 
+    /// The endpoints that waited for credit before.
+    fn waited(&self) -> Vec<(u64, EndpointName)> {
+        let before =
+            self.touched.iter().filter_map(|(number, touched)| Some((number, touched.before.as_ref()?)));
+        let waited = before.filter(|(_, endpoint)| endpoint.part.waits);
+        waited.map(|(number, endpoint)| (*number, endpoint.name.clone())).collect()
+    }
+
     fn endpoints(self) -> Vec<(u64, Option<Endpoint>)> {
         self.touched.into_iter().map(|(number, touched)| (number, touched.after)).collect()
     }
 }
 
 impl Touched {
+    /// One that waited before the turn and waits still keeps its credit.
+    fn come(&mut self, endpoint: Endpoint) {
+        let credit = self.before.as_ref().map_or(0, |before| before.credit);
+        let credit = if endpoint.part.waits { credit } else { 0 };
+        self.after = Some(Endpoint { credit, ..endpoint });
+    }
+
     fn go(&mut self, reason: Reason) {
         if self.after.take().is_some() {
             self.reason = reason;

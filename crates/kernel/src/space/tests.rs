@@ -1,4 +1,6 @@
 mod cases;
+mod credit;
+mod credit_properties;
 mod patterns;
 mod properties;
 mod queries;

@@ -8,15 +8,15 @@ use std::sync::Arc;
 ///
 /// ```text
 /// join PLACE NAME ROLE INTEREST PATTERN    leave PLACE NAME    assert PLACE NAME JSON
-/// publish PLACE TOPIC JSON                 feedback PLACE TOPIC JSON
+/// publish PLACE TOPIC JSON                 feedback PLACE TOPIC JSON    credit PLACE TOPIC N
 /// ```
-/// A place is `here`, `outer` or `@PATH`; a role `pub` or `sub`; an interest `part`, `see`, `all`, and `mark` for an
-/// observer that wants to be told when it has been told all.
+/// A place is `here`, `outer` or `@PATH`; a role `pub` or `sub`; an interest `part`, `see`, `all`, `mark` for an
+/// observer that wants to be told when it has been told all, and `wait` for a participant that waits for credit.
 pub(crate) fn words_after(word: &str) -> Option<usize> {
     match word {
         "join" => Some(5),
         "leave" => Some(2),
-        "assert" | "publish" | "feedback" => Some(3),
+        "assert" | "publish" | "feedback" | "credit" => Some(3),
         _ => None,
     }
 }
@@ -32,21 +32,24 @@ pub(crate) fn effect(words: &[String]) -> Effect {
     let json = |text: &str| Json::parse(text).expect("JSON");
     let act = match words[..] {
         ["join", _, name, role, interest, pattern] => {
-            let (interest, mark) = match interest {
-                "part" => (Interest::Participant, false),
-                "see" => (Interest::Observer, false),
-                "mark" => (Interest::Observer, true),
-                "all" => (Interest::Everything, false),
+            let (mark, waits) = (interest == "mark", interest == "wait");
+            let interest = match interest {
+                "part" | "wait" => Interest::Participant,
+                "see" | "mark" => Interest::Observer,
+                "all" => Interest::Everything,
                 other => panic!("no such interest: {other}"),
             };
             let role = if role == "pub" { Role::Publisher } else { Role::Subscriber };
-            let part = Part { mark, ..Part::new(topic(pattern), role, interest) };
+            let part = Part { mark, waits, ..Part::new(topic(pattern), role, interest) };
             Act::Join { name: Arc::from(name), part }
         }
         ["leave", _, name] => Act::Leave { name: Arc::from(name) },
         ["assert", _, name, value] => Act::Assert { name: Arc::from(name), value: json(value) },
         ["publish", _, about, data] => Act::Publish { topic: topic(about), data: json(data) },
         ["feedback", _, about, data] => Act::Feedback { topic: topic(about), data: json(data) },
+        ["credit", _, about, n] => {
+            Act::Feedback { topic: topic(about), data: json(&format!("{{\"credit\":{n}}}")) }
+        }
         _ => panic!("no such act: {words:?}"),
     };
     Effect::Act(place, act)

@@ -265,16 +265,24 @@ impl Disk {
         assert_eq!(self.outbox.len(), 0, "it is at rest");
         let alive = |address: &Address| self.instances.get(address).is_some_and(|row| !row.status.is_ended());
         let (mut seated, mut inhabitants) = (BTreeSet::new(), BTreeSet::new());
+        let (mut gates, mut waiting) = (BTreeSet::new(), BTreeSet::new());
         for ((space, _), seat) in &self.seats {
             match seat {
                 Seat::Endpoint(endpoint) => {
                     let name = &endpoint.name;
                     let key = (space.clone(), name.member.clone(), name.name.clone(), endpoint.since);
                     assert!(seated.insert(key), "twice");
+                    if endpoint.part.waits && endpoint.credit == 0 {
+                        gates.insert((space.clone(), name.clone()));
+                    }
                 }
                 Seat::Inhabitant(address) => drop(inhabitants.insert((space.clone(), address.clone()))),
+                Seat::Publication(publication) => {
+                    waiting.insert((space.clone(), publication.by.clone()));
+                }
             }
         }
+        assert!(waiting.is_subset(&gates), "{waiting:?} wait, and could do so at {gates:?}");
         let (mut held, mut living) = (BTreeSet::new(), BTreeSet::new());
         for (address, row) in self.instances.iter().filter(|(address, _)| alive(address)) {
             for place in row.links.iter().flat_map(|links| &links.held).filter(|place| alive(&place.space)) {

@@ -2,6 +2,7 @@
 //! It refuses to know the kernel's insides; what is true is read from the records alone.
 
 mod acts;
+mod credit;
 mod deferral;
 mod disk;
 mod faults;
@@ -19,6 +20,7 @@ mod sessions;
 mod societies;
 mod spaces;
 mod spaces_bad_input;
+mod spaces_full;
 mod supervision;
 mod supervision_model;
 mod supervisors;

@@ -28,7 +28,7 @@ fn one(act: &ActView<'_>, field: &str) -> Result<Value, Failure> {
     let (word, mut body) = match act.what.as_ref().ok_or_else(missing)? {
         What::Join(join) => {
             let body = json!({
-                "name": join.name, "pattern": join.pattern, "mark": join.mark,
+                "name": join.name, "pattern": join.pattern, "mark": join.mark, "waits": join.waits,
                 "role": role(join.role, field)?, "interest": interest(join.interest, field)?,
                 "value": value(join.value.as_option(), &format!("{field}.join.value"))?,
             });

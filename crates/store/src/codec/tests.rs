@@ -6,7 +6,9 @@
 use super::*;
 use crate::export::store_row;
 use crate::world::labels;
-use everstate_kernel::space::{Act, Endpoint, EndpointName, Interest, Part, Pattern, Reason, Role};
+use everstate_kernel::space::{
+    Act, Endpoint, EndpointName, Interest, Part, Pattern, Publication, Reason, Role,
+};
 use everstate_kernel::{
     Acting, Cause, Child, DefinitionId, Errand, Event, Failure, FailureReason, Fault, FaultCode, Held, Hold,
     Json, Kept, Links, News, Orphan, Outcome, Parent, Parked, Pending, Rejection, Repaired, RestartFrom,
@@ -185,14 +187,16 @@ fn part() -> Part {
     Part { value, mark: true, ..Part::new(pattern, Role::Subscriber, Interest::Everything) }
 }
 
-/// What a space holds: both sorts, and something that is gone.
-fn seats() -> [SeatRecord; 3] {
+/// What a space holds: every sort, and something that is gone.
+fn seats() -> [SeatRecord; 4] {
     let name = EndpointName { member: address("doors/1"), name: Arc::from("door") };
+    let (by, topic) = (name.clone(), Pattern::parse("door/7").expect("a topic"));
     let seat = |number, seat| SeatRecord { space: address("space/a"), number: Serial(number), seat };
     [
-        seat(8192, Some(Seat::Endpoint(Endpoint { name, part: part(), since: 76 }))),
+        seat(8192, Some(Seat::Endpoint(Endpoint { name, part: part(), since: 76, credit: 3 }))),
         seat(8193, Some(Seat::Inhabitant(address("a:doors/1")))),
         seat(8194, None),
+        seat(8195, Some(Seat::Publication(Publication { by, topic, data: Json::parse("7").expect("json") }))),
     ]
 }
 
@@ -313,7 +317,7 @@ fn records() -> Vec<(&'static str, Record)> {
         mailbox: vec![3, 4],
         expired_to: 12,
     };
-    let [endpoint, inhabitant, gone] = seats();
+    let [endpoint, inhabitant, gone, waiting] = seats();
     let id = DefinitionId::new("orders", "v1").expect("an id");
     let letter = DeadLetter {
         number: Serial(6),
@@ -339,6 +343,7 @@ fn records() -> Vec<(&'static str, Record)> {
         ("seat of an endpoint", Record::Seat(endpoint)),
         ("seat of an inhabitant", Record::Seat(inhabitant)),
         ("seat that is gone", Record::Seat(gone)),
+        ("seat of what waits for credit", Record::Seat(waiting)),
         ("trimmed", trimmed()),
     ]
 }

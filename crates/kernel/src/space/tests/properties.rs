@@ -60,7 +60,7 @@ impl Dice {
     fn change(&mut self, space: &Space) -> Change {
         let endpoint = name(&format!("m/{}", self.below(6)), self.of(&["x", "y", "z"]));
         match self.below(16) {
-            0..9 => Change::Join(Endpoint { name: endpoint, part: self.part(), since: 0 }),
+            0..9 => Change::Join(Endpoint { name: endpoint, part: self.part(), since: 0, credit: 0 }),
             9..12 => Change::Leave(endpoint),
             12..15 if space.endpoint(&endpoint).is_some() => Change::Assert(endpoint, value(self.below(3))),
             _ => {

@@ -11,7 +11,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 fn join(member: &str, endpoint: &str, text: &str) -> Change {
-    Change::Join(Endpoint { name: name(member, endpoint), part: part(text), since: 0 })
+    Change::Join(Endpoint { name: name(member, endpoint), part: part(text), since: 0, credit: 0 })
 }
 
 fn space(joins: &[(&str, &str)]) -> Space {
@@ -85,8 +85,10 @@ fn what_goes_over_a_limit_changes_nothing() {
     };
     let mut too_much = part("publisher participant y");
     too_much.value = long.clone();
-    let error =
-        refused(&mut space, Change::Join(Endpoint { name: name("a/2", "e"), part: too_much, since: 0 }));
+    let error = refused(
+        &mut space,
+        Change::Join(Endpoint { name: name("a/2", "e"), part: too_much, since: 0, credit: 0 }),
+    );
     let bytes = ENDPOINT_VALUE_BYTES_MAX + 2;
     let expected = format!(
         "endpoint \"e\" asserts a value of {bytes} bytes, the limit is {ENDPOINT_VALUE_BYTES_MAX}; assert where to find it"

@@ -98,7 +98,12 @@ impl Reference {
     }
 
     pub(super) fn present(&self, part: &Part) -> Vec<Counterpart> {
-        let local = Endpoint { name: super::script::name("nobody/0", "none"), part: part.clone(), since: 0 };
+        let local = Endpoint {
+            name: super::script::name("nobody/0", "none"),
+            part: part.clone(),
+            since: 0,
+            credit: 0,
+        };
         self.list.iter().filter_map(|(number, remote)| sees(*number, &local, remote)).collect()
     }
 }

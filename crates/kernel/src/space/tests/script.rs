@@ -51,7 +51,7 @@ fn change(text: &str) -> Change {
     match act.split_once(' ') {
         Some(("joins", rest)) => {
             let (endpoint, rest) = rest.split_once(": ").expect("name: part");
-            Change::Join(Endpoint { name: name(member, endpoint), part: part(rest), since: 0 })
+            Change::Join(Endpoint { name: name(member, endpoint), part: part(rest), since: 0, credit: 0 })
         }
         Some(("leaves", endpoint)) => Change::Leave(name(member, endpoint)),
         Some(("asserts", rest)) => {
