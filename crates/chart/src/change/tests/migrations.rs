@@ -103,7 +103,7 @@ fn a_map_that_names_what_is_not_there_is_refused_whole() {
            open=open: the state is mapped twice; leave one entry out
            n=1 +: expected a value, found the end
            a.b=1: a whole field of the context is set; give a field inside of it with the whole
-           state: this cannot be accepted; what can is region, history, timer, child, invoke, event"#,
+           state: this cannot be accepted; what can is region, history, timer, child, task, invoke, event"#,
     );
 }
 
