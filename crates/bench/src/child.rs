@@ -13,7 +13,7 @@ use crate::society::Counter;
 use anyhow::{Context, Result, bail, ensure};
 use everstate::{Address, CallError, Everstate, Options, wait};
 use everstate_runtime::CallError as NodeError;
-use everstate_store::Query;
+use everstate_store::{Order, Query};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -44,6 +44,8 @@ pub(crate) struct Opened {
     pub(crate) resident_bytes: u64,
     pub(crate) first_page_cold: f64,
     pub(crate) first_page: f64,
+    pub(crate) newest_page: f64,
+    pub(crate) count: f64,
     pub(crate) disk_bytes: u64,
 }
 
@@ -58,6 +60,8 @@ pub(crate) fn open(folder: &Path, instances: u64) -> Result<Opened> {
         resident_bytes: number("resident_bytes")? as u64,
         first_page_cold: number("first_page_cold")?,
         first_page: number("first_page")?,
+        newest_page: number("newest_page")?,
+        count: number("count")?,
         disk_bytes: number("disk_bytes")? as u64,
     })
 }
@@ -80,21 +84,29 @@ fn opened(folder: &Path, instances: u64) -> Result<()> {
         limit: 100,
         ..Query::default()
     };
-    let page = || -> Result<f64> {
+    let timed = |query: &Query| -> Result<f64> {
         let started = Instant::now();
-        let page = reader.list(&query)?;
+        let page = reader.list(query)?;
         let elapsed = started.elapsed().as_nanos() as f64;
-        ensure!(!page.instances.is_empty(), "nobody is in the state that is asked for");
+        let found = page.total.unwrap_or(page.instances.len() as u64);
+        ensure!(found > 0, "nobody is in the state that is asked for");
         Ok(elapsed)
     };
-    let first_page_cold = page()?;
-    let first_page = median((0..PAGES).map(|_| page()).collect::<Result<_>>()?);
+    let often = |query: &Query| {
+        Ok::<_, anyhow::Error>(median((0..PAGES).map(|_| timed(query)).collect::<Result<_>>()?))
+    };
+    let first_page_cold = timed(&query)?;
+    let first_page = often(&query)?;
+    let newest_page = often(&Query { order: Order::Newest, ..query.clone() })?;
+    let count = often(&Query { limit: 0, count: true, ..query.clone() })?;
     std::thread::sleep(REST);
     let found = json!({
         "opening": opening,
         "resident_bytes": resident_bytes("self"),
         "first_page_cold": first_page_cold,
         "first_page": first_page,
+        "newest_page": newest_page,
+        "count": count,
         "disk_bytes": reader.summary()?.bytes_on_disk,
     });
     println!("{found}");

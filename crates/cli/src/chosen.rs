@@ -4,6 +4,7 @@
 
 use crate::arguments::Shared;
 use crate::commands::explained;
+use crate::conditions::Conditions;
 use crate::failure::{Exit, Failure};
 use crate::meant;
 use crate::output::{Output, now};
@@ -11,7 +12,7 @@ use crate::render::{count, counted};
 use clap::Args;
 use everstate_client::{Client, ClientError, api};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Which instances.
 #[derive(Debug, Args)]
@@ -20,12 +21,8 @@ pub(crate) struct Filter {
     /// All instances of this kind that match, instead of those named
     #[arg(long, short)]
     pub(crate) kind: Option<String>,
-    /// Of this version
-    #[arg(long, value_name = "V", requires = "kind")]
-    version: Option<String>,
-    /// In this state, or one below it
-    #[arg(long, short, requires = "kind")]
-    state: Option<String>,
+    #[command(flatten)]
+    conditions: Conditions,
     /// Whose last turn is longer ago than this, such as 2h or 7d
     #[arg(long, value_name = "TIME", requires = "kind")]
     older_than: Option<String>,
@@ -73,6 +70,11 @@ impl Filter {
     ) -> Result<Result<(Client, Vec<String>), Exit>, Failure> {
         let client = meant::prompt_client(shared)?;
         let Some(kind) = &self.kind else {
+            if self.conditions.are_given() {
+                let failure =
+                    Failure::usage("conditions are given, and no kind whose instances they are for");
+                return Err(failure.hint("say which with --kind, or leave the conditions out"));
+            }
             if named.is_empty() {
                 let failure = Failure::usage("no instance is named");
                 return Err(failure.hint("name them, KIND/ID, or say which: --kind KIND --state STATE"));
@@ -114,13 +116,12 @@ impl Filter {
             Some(text) => Some(now().saturating_sub(meant::span(text)?.as_millis() as i64)),
         };
         let mut request = api::ListInstancesRequest {
-            kind: kind.to_owned(),
-            version: self.version.clone().unwrap_or_default(),
-            state: self.state.clone().unwrap_or_default(),
             done: Some(false),
             page_size: PAGE,
-            ..Default::default()
+            ..self.conditions.request(kind)?
         };
+        // By time, one that makes a turn between two pages may be told twice.
+        let mut known = HashSet::new();
         let mut found = Vec::new();
         loop {
             let page = match client.instances(request.clone()).await {
@@ -132,7 +133,11 @@ impl Filter {
                 let last = last.map_or(0, |time| time.seconds * 1000 + i64::from(time.nanos) / 1_000_000);
                 before.is_none_or(|before| last < before)
             };
-            found.extend(page.instances.iter().filter(|one| old(one)).map(|one| one.address.clone()));
+            for instance in page.instances.iter().filter(|one| old(one)) {
+                if known.insert(instance.address.clone()) {
+                    found.push(instance.address.clone());
+                }
+            }
             if found.len() > CHOSEN_MAX {
                 let message = format!("more than {} instances match", count(CHOSEN_MAX as u64));
                 return Err(Failure::problem("too-many", message).hint("narrow the query down"));

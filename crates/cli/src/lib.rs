@@ -9,6 +9,7 @@ mod arguments;
 mod chart_file;
 mod chosen;
 mod commands;
+mod conditions;
 mod document;
 mod failure;
 mod load;

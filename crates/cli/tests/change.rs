@@ -295,6 +295,59 @@ fn an_operator_holds_puts_and_lets_go_on_and_the_history_knows() {
     let nobody =
         server.run(&["pause", "--kind", "loans", "--older-than", "9d", "--dry-run", "--json"]).ok().json();
     assert_eq!(nobody["matching"], 0);
+
+    // The conditions are those of lists.
+    let received = ["pause", "--kind", "loans", "--event", "grant", "--since", "1h", "--newest", "--dry-run"];
+    let received = server.json(&received);
+    assert_eq!(received["matching"], 3, "{received:#}");
+    let last = &received["addresses"][0];
+    let listed = server.run(&["list", "--kind", "loans", "--newest", "--limit", "1", "--json"]).ok().lines();
+    assert_eq!(*last, listed[0]["address"]);
+    let unindexed = server.run(&["pause", "--kind", "loans", "--where", "score=400", "--dry-run"]);
+    assert!(unindexed.code == 1 && unindexed.err.contains("is not indexed"), "{unindexed:#?}");
+    let of_no_kind = server.run(&["pause", "loans/1", "--event", "grant"]);
+    assert!(of_no_kind.code == 2 && of_no_kind.err.contains("--kind"), "{of_no_kind:#?}");
+}
+
+const WORK: &str = "\
+name: work
+initial: charging
+states:
+  charging:
+    invoke: {task: cards, id: charge, onDone: done}
+  waiting: {}
+  done: {}
+";
+
+#[test]
+fn the_task_of_a_state_goes_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("definitions")).unwrap();
+    std::fs::write(folder.path().join("definitions/work-v1.yaml"), format!("version: v1\n{WORK}")).unwrap();
+    let server = Server::start(folder.path());
+    for id in ["1", "2", "3"] {
+        server.run(&["start", "work", id]).ok();
+    }
+    let open = || server.run(&["tasks", "--json"]).ok().lines().len();
+    assert_eq!(open(), 3);
+    server.run(&["set-state", "work/1", "waiting", "--reason", "paid by transfer"]).ok();
+    assert_eq!(open(), 2, "an operator who puts an instance elsewhere cancels its task");
+
+    let renamed = WORK.replace("charging", "paying");
+    let v2 = folder.path().join("work-v2.yaml");
+    std::fs::write(&v2, format!("version: v2\n{renamed}")).unwrap();
+    let v3 = folder.path().join("work-v3.yaml");
+    std::fs::write(&v3, format!("version: v3\n{WORK}")).unwrap();
+    server.run(&["put", v2.to_str().unwrap(), v3.to_str().unwrap()]).ok();
+    let kept = ["migrate", "work", "--from", "v1", "--to", "v2", "--map", "charging=paying"];
+    assert_eq!(server.json(&kept)["applied"], 3);
+    assert_eq!(open(), 2, "a task goes on with the state that the old one leads to");
+    let left = ["migrate", "work", "--from", "v2", "--to", "v3", "--map", "paying=waiting"];
+    let in_the_way = server.run(&[&left[..], &["--json"]].concat());
+    assert_eq!(in_the_way.json()["blocked"], 2, "{in_the_way:#?}");
+    assert!(in_the_way.out.contains("--accept task"), "{in_the_way:#?}");
+    assert_eq!(server.json(&[&left[..], &["--accept", "task"]].concat())["applied"], 3);
+    assert_eq!(open(), 0);
 }
 
 const CARDS: &str = "\

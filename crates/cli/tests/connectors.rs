@@ -302,7 +302,6 @@ fn sqs(load: Load) {
 }
 
 #[test]
-#[ignore = "does not pass yet over kills: cargo test --workspace --test connectors -- --ignored sqs"]
 fn events_come_through_sqs_in_order_over_kills() {
     sqs(Load { counters: 10, steps: 10 });
 }

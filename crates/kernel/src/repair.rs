@@ -54,7 +54,7 @@ pub struct Becoming {
     /// Where it shall stand. A timer of a generation that the instance has at present, and of the same due, goes on under
     /// whatever name it has here; every other one is set anew.
     pub standing: Standing,
-    /// What is wanted besides: timers counted from now, children to start and to stop.
+    /// What is wanted besides: timers counted from now, children to start and to stop, tasks to ask for and to cancel.
     pub effects: Vec<Effect>,
 }
 
@@ -78,7 +78,7 @@ pub enum Repaired {
         before: Box<Standing>,
         /// Where it stands.
         after: Box<Standing>,
-        /// Were children started or stopped for it? That cannot be taken back.
+        /// Were children started or stopped for it, or tasks asked for or cancelled? That cannot be taken back.
         children: bool,
     },
     /// It began at a point of another instance's history.

@@ -96,6 +96,7 @@ fn occupant<'a>(row: &'a Instance, version: &'a str, waiting: &'a [Arc<str>], no
         parent: parent.filter(|parent| parent.live).map(|parent| &parent.address),
         state: row.state.as_slice(),
         timers: &row.timers,
+        tasks: &row.tasks,
         waiting,
         now,
     }

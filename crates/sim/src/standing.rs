@@ -86,6 +86,7 @@ impl Standing {
             parent: None,
             state: &state,
             timers: &[],
+            tasks: &[],
             waiting: &[],
             now,
         };

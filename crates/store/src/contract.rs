@@ -110,8 +110,10 @@ pub struct Query {
     pub after: Option<Cursor>,
     /// At most so many; 0 counts without listing.
     pub limit: usize,
-    /// Whether [`Page::total`] is wanted. Counting reads the index, and with several conditions the row, of each instance
-    /// that the most selective index proposes: about 0.2 µs and 2 µs.
+    /// Whether [`Page::total`] is wanted. By kind, version, state and `done` it is kept, so asking costs nothing; but for a
+    /// state with others in it, of a version that has instances in parallel states. All else is counted: that reads the
+    /// index, and with several conditions the row, of each instance that the most selective index proposes, about 0.2 µs
+    /// and 2 µs.
     pub count: bool,
 }
 

@@ -256,7 +256,7 @@ impl Layers {
             Row::Instance(instance) => {
                 let instance = instance.to_instance()?;
                 active.counters.instances += 1;
-                active.counters.census.moved(instance.address.kind(), None, Some(&instance.labels));
+                active.counters.census.moved(instance.address.kind(), None, Some(&instance));
                 active.counters.latest = active.counters.latest.max(instance.last_event_at);
                 let key = keys::address_key(&instance.address);
                 let bytes = Slice::owned(codec::row(&instance));
@@ -417,7 +417,7 @@ impl Generation {
         self.tasks(&turn.tasks_cleared, &turn.tasks_set);
         let counters = &mut self.counters;
         counters.instances += u64::from(turn.before.is_none());
-        counters.census.moved(address.kind(), turn.before.as_ref(), Some(&instance.labels));
+        counters.census.moved(address.kind(), turn.before.as_ref(), Some(instance));
         counters.last_position = counters.last_position.max(entry.position);
         counters.latest = counters.latest.max(entry.at);
     }

@@ -66,6 +66,14 @@ pub(crate) fn run(size: &Size) -> Result<Section> {
         .row(format!("{with}: first page of those in a state, again"), time(opened.first_page))
         .times(opened.first_page / small.opened.first_page, "the small store")
         .at_most(opened.first_page, 20e6, "20 ms");
+    section
+        .row(format!("{with}: the same by time, the last turn first"), time(opened.newest_page))
+        .times(opened.newest_page / small.opened.newest_page, "the small store")
+        .at_most(opened.newest_page, 20e6, "20 ms");
+    section
+        .row(format!("{with}: how many are in a state"), time(opened.count))
+        .times(opened.count / small.opened.count, "the small store")
+        .at_most(opened.count, 20e6, "20 ms");
     Ok(section)
 }
 

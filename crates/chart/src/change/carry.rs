@@ -8,7 +8,7 @@
 //! version as a configuration that it can be in.
 
 use super::fields::{self, Seen};
-use super::invocations::{Invocations, invocations};
+use super::invocations::{Invocations, cancelled, invocations};
 use super::mapping::{Mapping, MappingError, Routes, at_path};
 use super::obstacle::{Found, Note, Obstacle, ObstacleCode};
 use super::places::{self, Image, Way};
@@ -21,7 +21,7 @@ use crate::model::{StateKind, Unhandled};
 use crate::run::Occurrence;
 use crate::session::{Program, Session};
 use crate::stored::{self, ChartState};
-use everstate_kernel::{Address, Effect, Kept, Labels, Time, Timer, Turn};
+use everstate_kernel::{Address, Effect, Kept, Labels, Task, Time, Timer, Turn};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,6 +40,8 @@ pub struct Occupant<'a> {
     pub state: &'a [u8],
     /// Its timers.
     pub timers: &'a [Timer],
+    /// Its open tasks.
+    pub tasks: &'a [Task],
     /// Names of the events that wait in its mailbox.
     pub waiting: &'a [Arc<str>],
     /// The time.
@@ -343,6 +345,7 @@ impl Journey<'_> {
         let Timers { kept, set } = timers(way, both, self.occupant.timers, found);
         let running = session.map_or(&[][..], |session| &session.invocations);
         let Invocations { kept: running, stop, start } = invocations(way, both, running, found);
+        let cancelled = cancelled(way, both, self.occupant.tasks, found);
         let session = session.map(|session| {
             let mut bound: Vec<StateIndex> =
                 session.bound.iter().flat_map(|state| way.heirs(*state).first().copied()).collect();
@@ -360,7 +363,7 @@ impl Journey<'_> {
             labels,
             session,
         };
-        let mut effects: Vec<Effect> = set.into_iter().chain(stop).collect();
+        let mut effects: Vec<Effect> = set.into_iter().chain(stop).chain(cancelled).collect();
         let state = self.come_to_rest(state, &start, &mut effects, found)?;
         let bytes = stored::encode(self.main, &state);
         if let Err(what) = stored::decode(self.main, &bytes) {

@@ -1,4 +1,4 @@
-//! What becomes of invoked machines: they follow the state that they were invoked in.
+//! What becomes of invoked machines, and of tasks that states have asked for: they follow their state.
 //!
 //! It refuses to know what they do. Its one invariant: an invocation that is kept names one that the chart has.
 
@@ -9,7 +9,7 @@ use crate::code::StateIndex;
 use crate::configuration::Configuration;
 use crate::invoke::{Invoke, Source};
 use crate::session::Invocation;
-use everstate_kernel::Effect;
+use everstate_kernel::{Effect, Task};
 
 /// What becomes of invoked machines.
 #[derive(Debug, Default)]
@@ -30,8 +30,13 @@ fn name(invoke: &Invoke, number: u16) -> String {
     }
 }
 
+/// Is it a task, and not a machine?
+fn is_task(invoke: &Invoke) -> bool {
+    matches!(invoke.source, Source::Task(_))
+}
+
 /// The number of the invocation that takes the place of another: the one of the same id, or of those without an id the
-/// one at the same place.
+/// one at the same place. A task takes the place of a task only.
 fn heir(invoke: &Invoke, number: u16, own: &[Invoke], others: &[Invoke]) -> Option<u16> {
     let place = match &invoke.id {
         Some(id) => others.iter().position(|other| other.id.as_ref() == Some(id)),
@@ -42,7 +47,38 @@ fn heir(invoke: &Invoke, number: u16, own: &[Invoke], others: &[Invoke]) -> Opti
             (0..others.len()).find(|at| others[*at].id.is_none() && nameless(others, *at) == rank)
         }
     };
-    place.map(|place| place as u16)
+    place.filter(|place| is_task(&others[*place]) == is_task(invoke)).map(|place| place as u16)
+}
+
+/// What cancels the tasks of states that nothing takes the place of.
+pub(super) fn cancelled(
+    way: Way<'_>,
+    (before, after): (&Configuration, &Configuration),
+    open: &[Task],
+    found: &mut Found,
+) -> Vec<Effect> {
+    let mut cancelled = Vec::new();
+    for state in &before.0 {
+        let own = &way.old.state(*state).invokes;
+        for (number, invoke) in own.iter().enumerate().filter(|(_, invoke)| is_task(invoke)) {
+            let Some(task) = open.iter().find(|task| invoke.id.as_ref() == Some(&task.name)) else {
+                continue;
+            };
+            if place(way, after, *state, (number as u16, invoke)).is_some() {
+                continue;
+            }
+            let path = &way.old.state(*state).path;
+            let what = format!(
+                "the task {:?} that {path:?} has asked for has no counterpart where it leads",
+                task.name
+            );
+            let fix = "ask for it there under the same id, or accept it with --accept task: it is cancelled";
+            if found.meet(ObstacleCode::Task, what, fix.to_owned(), "it is cancelled") {
+                cancelled.push(Effect::CancelTask(task.name.clone()));
+            }
+        }
+    }
+    cancelled
 }
 
 pub(super) fn invocations(

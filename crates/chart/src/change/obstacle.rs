@@ -35,6 +35,8 @@ pub enum ObstacleCode {
     Timer,
     /// An invoked machine that runs has no counterpart. Accepted: it is stopped.
     Child,
+    /// A task that a state has asked for and that is open has no counterpart. Accepted: it is cancelled.
+    Task,
     /// A state that is led to invokes a machine that does not run. Accepted: it is started.
     Invoke,
     /// An event that waits or will come is taken nowhere. Accepted: it is answered like any event that nobody takes.
@@ -55,7 +57,7 @@ pub enum ObstacleCode {
 
 impl ObstacleCode {
     /// All of them.
-    pub const ALL: [ObstacleCode; 16] = [
+    pub const ALL: [ObstacleCode; 17] = [
         ObstacleCode::State,
         ObstacleCode::Region,
         ObstacleCode::Conflict,
@@ -64,6 +66,7 @@ impl ObstacleCode {
         ObstacleCode::History,
         ObstacleCode::Timer,
         ObstacleCode::Child,
+        ObstacleCode::Task,
         ObstacleCode::Invoke,
         ObstacleCode::Event,
         ObstacleCode::Field,
@@ -85,6 +88,7 @@ impl ObstacleCode {
             ObstacleCode::History => "history",
             ObstacleCode::Timer => "timer",
             ObstacleCode::Child => "child",
+            ObstacleCode::Task => "task",
             ObstacleCode::Invoke => "invoke",
             ObstacleCode::Event => "event",
             ObstacleCode::Field => "field",
@@ -104,6 +108,7 @@ impl ObstacleCode {
                 | ObstacleCode::History
                 | ObstacleCode::Timer
                 | ObstacleCode::Child
+                | ObstacleCode::Task
                 | ObstacleCode::Invoke
                 | ObstacleCode::Event
         )

@@ -11,7 +11,8 @@ use super::{Carried, Mapping, Migration, Obstacle, Occupant, Placement};
 use crate::harness::machine;
 use crate::reader::{ChartDefinition, read};
 use everstate_kernel::{
-    Address, Behaviour, Effect, Event, EventId, Handled, Json, Sender, Serial, Time, Timer, Turn,
+    Address, Behaviour, Effect, Event, EventId, Handled, Json, Sender, Serial, Stage, Task, TaskPolicy, Time,
+    Timer, Turn,
 };
 use std::fmt::Write;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ struct Instance {
     address: Address,
     state: Vec<u8>,
     timers: Vec<Timer>,
+    tasks: Vec<Task>,
     now: Time,
     turns: u64,
 }
@@ -41,6 +43,7 @@ impl Instance {
             address,
             state: Vec::new(),
             timers: Vec::new(),
+            tasks: Vec::new(),
             now: Time(1_000),
             turns: 0,
         };
@@ -91,6 +94,11 @@ impl Instance {
                     self.timers.push(Timer { name, due: self.now + delay, generation, to, event, data });
                 }
                 Effect::CancelTimer(name) => self.timers.retain(|timer| timer.name != name),
+                Effect::Task { name, queue, input, policy } => {
+                    let number = Serial(self.turns * 100 + index as u64);
+                    self.tasks.push(task((name, number), queue, input, policy, self.now));
+                }
+                Effect::CancelTask(name) => self.tasks.retain(|task| task.name != name),
                 _ => {}
             }
         }
@@ -104,10 +112,24 @@ impl Instance {
             parent: None,
             state: &self.state,
             timers: &self.timers,
+            tasks: &self.tasks,
             waiting,
             now: self.now,
         }
     }
+}
+
+/// A task that was just asked for.
+fn task(
+    (name, number): (Arc<str>, Serial),
+    queue: Arc<str>,
+    input: Json,
+    policy: TaskPolicy,
+    now: Time,
+) -> Task {
+    let (stage, failure, progress) = (Stage::Ready { since: now }, None, Json::NULL);
+    let (attempts, leases) = (0, 0);
+    Task { name, number, queue, input, policy, asked_at: now, attempts, leases, stage, failure, progress }
 }
 
 /// What came of it, as text.
@@ -133,6 +155,8 @@ fn shown(new: &ChartDefinition, result: &Result<Carried, Vec<Obstacle>>) -> Stri
                     Effect::SetTimer { name, delay, .. } => writeln!(out, "set {name} in {}", delay.0),
                     Effect::Spawn { name, kind, .. } => writeln!(out, "spawn {name} of {kind}"),
                     Effect::Stop { child, .. } => writeln!(out, "stop {child}"),
+                    Effect::Task { name, queue, .. } => writeln!(out, "task {name} for {queue}"),
+                    Effect::CancelTask(name) => writeln!(out, "cancel {name}"),
                     other => writeln!(out, "{other:?}"),
                 };
             }

@@ -2,6 +2,7 @@
 
 use crate::arguments::Shared;
 use crate::commands::explained;
+use crate::conditions::Conditions;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, now};
 use crate::{document, meant, render};
@@ -21,27 +22,8 @@ pub(crate) struct List {
     /// Of this kind
     #[arg(long, short)]
     kind: Option<String>,
-    /// Of this version
-    #[arg(long, value_name = "V")]
-    version: Option<String>,
-    /// In this state, or one below it
-    #[arg(long, short)]
-    state: Option<String>,
-    /// With their last turn at or after this: a time, a date, or how long ago (2h). With --event, who received it since
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Who received an event of this name, whatever became of it
-    #[arg(long, value_name = "NAME")]
-    event: Option<String>,
-    /// With this value in a field of the context that the definition indexes; may be given several times
-    #[arg(long = "where", value_name = "FIELD=VALUE")]
-    fields: Vec<String>,
-    /// The last turn first
-    #[arg(long, conflicts_with = "oldest")]
-    newest: bool,
-    /// The last turn last
-    #[arg(long)]
-    oldest: bool,
+    #[command(flatten)]
+    conditions: Conditions,
     /// Only those that have ended
     #[arg(long, conflicts_with = "living")]
     done: bool,
@@ -59,40 +41,13 @@ pub(crate) struct List {
 /// The server's own bound of a page.
 const PAGE: u64 = 1_000;
 
-/// Conditions on fields as they are typed.
-fn fields(typed: &[String]) -> Result<Vec<api::FieldMatch>, Failure> {
-    let one = |text: &String| match text.split_once('=') {
-        Some((path, value)) if !path.trim().is_empty() => {
-            Ok(api::FieldMatch { path: path.trim().into(), value: value.into(), ..Default::default() })
-        }
-        _ => Err(Failure::usage(format!("not a condition: {text:?}")).hint("write --where FIELD=VALUE")),
-    };
-    typed.iter().map(one).collect()
-}
-
 impl List {
-    fn order(&self) -> api::list_instances_request::Order {
-        use api::list_instances_request::Order;
-        match (self.newest, self.oldest) {
-            (true, _) => Order::Newest,
-            (_, true) => Order::Oldest,
-            _ => Order::Unspecified,
-        }
-    }
-
     pub(crate) async fn run(self, shared: &Shared, output: &mut Output) -> Result<Exit, Failure> {
         let client = meant::prompt_client(shared)?;
         let mut request = api::ListInstancesRequest {
-            kind: self.kind.clone().unwrap_or_default(),
-            version: self.version.clone().unwrap_or_default(),
-            state: self.state.clone().unwrap_or_default(),
-            since: self.since.as_deref().map(|text| meant::since(text, now())).transpose()?.into(),
             done: if self.done { Some(true) } else { self.living.then_some(false) },
-            event: self.event.clone().unwrap_or_default(),
-            fields: fields(&self.fields)?,
-            order: self.order().into(),
             count: true,
-            ..Default::default()
+            ..self.conditions.request(self.kind.as_deref().unwrap_or_default())?
         };
         let (mut left, mut shown, mut instances) = (if self.count { 1 } else { self.limit }, 0, Vec::new());
         let mut total = None;

@@ -51,7 +51,7 @@ pub(crate) struct Migrate {
     /// A field of the context that goes
     #[arg(long, value_name = "FIELD")]
     drop: Vec<String>,
-    /// What may be in the way: region, history, timer, child, invoke, event
+    /// What may be in the way: region, history, timer, child, task, invoke, event
     #[arg(long, value_name = "WORD")]
     accept: Vec<String>,
     /// Only say what would become of each

@@ -211,7 +211,7 @@ impl Wire {
     }
 }
 
-/// Amazon's SQS, played by moto.
+/// Amazon's SQS, played by moto; `fifo.py` says what of moto is mended, and why.
 pub(crate) struct Sqs {
     _process: Ends,
     pub(crate) url: String,
@@ -240,8 +240,10 @@ fn moto() -> PathBuf {
 
 impl Sqs {
     pub(crate) fn start() -> Sqs {
+        let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/common/fifo.py");
         let mut process = Command::new(moto())
-            .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", "0"])
+            .arg(server)
+            .args(["-H", "127.0.0.1", "-p", "0"])
             .env("PYTHONUNBUFFERED", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -1,5 +1,7 @@
 //! The way in between a queue and a server that misbehave in every way that queues and servers do. Time is virtual.
 
+mod faults;
+
 use super::*;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};

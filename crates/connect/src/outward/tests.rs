@@ -1,5 +1,7 @@
 //! The way out between a history and a destination that misbehaves. Time is virtual.
 
+mod faults;
+
 use super::*;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

@@ -31,6 +31,7 @@ use crate::record::{
     Cause, DeadLetter, IndexKeys, Instance, Labels, Serial, Source, Status, Timer, TimerKey,
 };
 use crate::repair::{Becoming, Remedy, Repair, Repaired, Standing};
+use crate::task::Task;
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -160,10 +161,12 @@ impl Node {
         stood.row.timers = timers;
         let mut change = plan(&stood, None, Next { state, labels, done: None }, effects, position, self.now)
             .map_err(Fault::shortened)?;
-        let keys = |timers: &[Timer]| -> BTreeSet<TimerKey> {
-            timers.iter().map(|timer| timer_key(address, timer)).collect()
+        let keys = |timers: &[Timer], tasks: &[Task]| -> BTreeSet<TimerKey> {
+            let of_tasks = tasks.iter().filter_map(|task| task.timer(address));
+            timers.iter().map(|timer| timer_key(address, timer)).chain(of_tasks).collect()
         };
-        let (had, has) = (keys(held), keys(&change.awaited.timers));
+        let had = keys(held, &next.row.tasks);
+        let has = keys(&change.awaited.timers, &change.awaited.tasks);
         change.awaited.keys.timers_cleared = had.difference(&has).cloned().collect();
         change.awaited.keys.timers_set = has.difference(&had).cloned().collect();
         Ok(change)

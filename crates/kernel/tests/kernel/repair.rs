@@ -3,7 +3,7 @@
 use crate::world::{FAIR, World, address, check};
 use everstate_kernel::{
     Address, Answer, Becoming, Cause, DeadLetter, Effect, Input, Instance, Json, Kept, Refusal, Remedy,
-    Repair, Repaired, Serial, Span, Standing, Status, Time, Timer,
+    Repair, Repaired, Serial, Span, Standing, Status, TaskPolicy, Time, Timer,
 };
 use std::sync::Arc;
 
@@ -250,6 +250,30 @@ fn timers_go_on_under_other_names_are_cleared_and_are_set() {
     };
     assert_eq!((&*by, &*reason, children), ("ann", "timers", false));
     assert_eq!((stood.state, stood.timers), (before.state, before.timers));
+}
+
+#[test]
+fn tasks_are_cancelled_and_asked_for_with_their_deadlines() {
+    let mut world = World::new(FAIR);
+    world.start("cup/1", "s", None, "task a cards 1 1000 900 -");
+    let mut becoming = becoming(&row(&world, "cup/1"), "open", "v1");
+    let policy = TaskPolicy { deadline: Some(Span(300)), ..TaskPolicy::default() };
+    let (name, queue, input) = (Arc::from("b"), Arc::from("cards"), Json::NULL);
+    becoming.effects = vec![Effect::CancelTask(Arc::from("a")), Effect::Task { name, queue, input, policy }];
+    world.repair("cup/1", "tasks", Remedy::Become(Box::new(becoming)));
+    let names: Vec<_> = row(&world, "cup/1").tasks.iter().map(|task| task.name.clone()).collect();
+    assert_eq!(names, [Arc::from("b")]);
+    assert_eq!(world.disk.ready_tasks("cards").len(), 1);
+    let Cause::Repair { done: Repaired::Became { children, .. }, .. } =
+        &world.disk.history[&address("cup/1")][1].cause
+    else {
+        panic!("it is the repair")
+    };
+    assert!(children, "it cannot be taken back");
+    world.advance(1_000);
+    let told: Vec<&str> = world.transcript.iter().filter_map(|line| line.strip_prefix("cup/1 ")).collect();
+    assert!(told[2].starts_with("error.task.b"), "{told:?}");
+    assert_eq!(told.len(), 3, "of the cancelled one nothing is heard: {told:?}");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn a_map_that_names_what_is_not_there_is_refused_whole() {
            open=open: the state is mapped twice; leave one entry out
            n=1 +: expected a value, found the end
            a.b=1: a whole field of the context is set; give a field inside of it with the whole
-           state: this cannot be accepted; what can is region, history, timer, child, invoke, event"#,
+           state: this cannot be accepted; what can is region, history, timer, child, task, invoke, event"#,
     );
 }
 
@@ -197,6 +197,54 @@ fn invoked_machines_follow_their_state() {
         &migrated(without, &[], old, "accept invoke"),
         "a {}\nspawn charge of payments\nnote: \"a\" invokes \"charge\", which does not run: it is started",
     );
+}
+
+#[test]
+fn an_event_that_waits_keeps_the_name_that_it_came_with() {
+    let old = "{name: m, unhandled: defer, initial: a, states: {a: {}, b: {on: {pay: a}}}}";
+    let renamed = "{name: m, unhandled: defer, initial: x, states: {x: {}, b: {on: {settle: x}}}}";
+    let both = "{name: m, unhandled: defer, initial: x, states: {x: {}, b: {on: {settle: x, pay: x}}}}";
+    expect(
+        &migrated_waiting(old, &[], renamed, "a=x", &["pay"]),
+        r#"event: the event "pay" waits in its mailbox, and no state of the new version takes it; let a state take it, or accept it with --accept event: it goes on waiting"#,
+    );
+    expect(&migrated_waiting(old, &[], both, "a=x", &["pay"]), "x {}");
+}
+
+#[test]
+fn tasks_follow_the_state_that_has_asked_for_them() {
+    let old = "{name: m, initial: a, states: {a: {invoke: {id: charge, task: cards}, on: {go: b}}, b: {}}}";
+    let renamed =
+        "{name: m, initial: x, states: {x: {invoke: {id: charge, task: cards}, on: {go: b}}, b: {}}}";
+    let machine =
+        "{name: m, initial: a, states: {a: {invoke: {id: charge, src: cards}, on: {go: b}}, b: {}}}";
+    let without = "{name: m, initial: a, states: {a: {on: {go: b}}, b: {}}}";
+    expect(&migrated(old, &[], renamed, "a=x"), "x {}");
+    expect(
+        &migrated(old, &[], without, ""),
+        r#"task: the task "charge" that "a" has asked for has no counterpart where it leads; ask for it there under the same id, or accept it with --accept task: it is cancelled"#,
+    );
+    expect(
+        &migrated(old, &[], without, "accept task"),
+        "a {}\ncancel charge\nnote: the task \"charge\" that \"a\" has asked for has no counterpart where it leads: it is cancelled",
+    );
+    expect(
+        &migrated(without, &[], old, "accept invoke"),
+        "a {}\ntask charge for cards\nnote: \"a\" invokes \"charge\", which does not run: it is started",
+    );
+    // Left before: nothing is open any more. And a machine does not take the place of a task.
+    expect(&migrated(old, &["go"], without, ""), "b {}");
+    expect(
+        &migrated(old, &[], machine, "accept task\naccept invoke"),
+        r#"a {}
+           cancel charge
+           spawn charge of cards
+           note: "a" invokes "charge", which does not run: it is started
+           note: the task "charge" that "a" has asked for has no counterpart where it leads: it is cancelled"#,
+    );
+    // What an action has asked for is of no state.
+    let by_action = "{name: m, initial: a, states: {a: {on: {go: {actions: {task: {queue: mail}}}}}}}";
+    expect(&migrated(by_action, &["go"], without, ""), "a {}");
 }
 
 #[test]

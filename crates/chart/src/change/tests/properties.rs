@@ -16,6 +16,7 @@ fn random_instance(text: &str, events: &[u8]) -> Option<Instance> {
         definition,
         state: Vec::new(),
         timers: Vec::new(),
+        tasks: Vec::new(),
         now: Time(1_000),
         turns: 0,
     };

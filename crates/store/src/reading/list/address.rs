@@ -32,6 +32,9 @@ pub(super) fn page<T: Tables>(reading: &Reading<T>, query: &Query) -> Result<Pag
 
 /// How many match.
 pub(super) fn count<T: Tables>(reading: &Reading<T>, query: &Query) -> Result<u64, StoreError> {
+    if let Some(known) = reading.read().active.counters.census.count(query) {
+        return Ok(known);
+    }
     let all = Query { after: None, limit: 0, ..query.clone() };
     let mut found = Found::new(&all, usize::MAX);
     walk(reading, &mut found)?;
