@@ -245,6 +245,7 @@ fn sqs(load: Load) {
         "sources:\n\
          \x20 - name: events-in\n\
          \x20   body: statemachine\n\
+         \x20   in_flight: 200\n\
          \x20   sqs: {{queue: '{into}', dead_letter: '{dead}', hold: 2s, {common}}}\n\
          sinks:\n\
          \x20 - {{name: failures-out, body: statemachine, from: beginning, sqs: {{queue: '{out}', {common}}}}}\n"
