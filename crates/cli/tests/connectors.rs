@@ -213,7 +213,7 @@ fn events_come_through_nats_in_order_over_kills() {
 }
 
 #[test]
-#[ignore = "ten thousand events take a while: cargo test -p everstate-cli --test connectors -- --ignored"]
+#[ignore = "ten thousand events take minutes: cargo test --workspace --test connectors -- --ignored"]
 fn ten_thousand_events_come_through_nats() {
     nats(Load { counters: 100, steps: 84 });
 }
@@ -245,6 +245,7 @@ fn sqs(load: Load) {
         "sources:\n\
          \x20 - name: events-in\n\
          \x20   body: statemachine\n\
+         \x20   in_flight: 200\n\
          \x20   sqs: {{queue: '{into}', dead_letter: '{dead}', hold: 2s, {common}}}\n\
          sinks:\n\
          \x20 - {{name: failures-out, body: statemachine, from: beginning, sqs: {{queue: '{out}', {common}}}}}\n"
@@ -307,7 +308,7 @@ fn events_come_through_sqs_in_order_over_kills() {
 }
 
 #[test]
-#[ignore = "ten thousand events take a while: cargo test -p everstate-cli --features sqs --test connectors -- --ignored"]
+#[ignore = "ten thousand events take minutes: cargo test --workspace --test connectors -- --ignored"]
 fn ten_thousand_events_come_through_sqs() {
     sqs(Load { counters: 100, steps: 84 });
 }

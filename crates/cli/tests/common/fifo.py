@@ -10,11 +10,11 @@ neither:
   group, take three, let their time run out, take ten, and there come the third and the fourth.
 - Requests run in threads (`run_simple(threaded=True)`), and nothing keeps two of them apart. One may take the second
   message of a group while another takes the first. `Queue.delete_message` puts a filtered copy in the place of the list
-  of messages, so what was sent or deleted meanwhile is undone.
+  of messages, so what was sent or deleted meanwhile is undone. (It also reads all of the list twice.)
 - Which groups are blocked is looked up when a request begins and not while it waits, so a group that is let go of stays
   blocked for whoever waits already.
 
-So taking messages is done here, and this and what changes a queue is done by one thread at a time. All else is moto's.
+So messages are taken and deleted here, and this and what changes a queue is done by one thread at a time. All else is moto's.
 """
 
 import sys
@@ -27,6 +27,9 @@ from moto.sqs import models
 
 ALONE = threading.RLock()
 
+# Messages that were given out and whose time may not be over, of each queue.
+FLYING = {}
+
 
 def alone(function):
     def called(*args, **kwargs):
@@ -37,19 +40,29 @@ def alone(function):
 
 
 def taken(queue, count, visibility_timeout, attributes):
-    visible = [message for message in queue._messages if message.visible]
-    held = {message.group_id for message in queue._messages if not message.visible and queue.fifo_queue}
+    flying = FLYING.setdefault(queue, [])
+    flying[:] = [message for message in flying if not message.visible]
+    held = {message.group_id for message in flying} if queue.fifo_queue else set()
     found = []
-    for message in visible:
+    for message in queue._messages:
         if len(found) == count:
             break
-        if message.delayed or message.group_id in held:
+        if message.group_id in held or not message.visible or message.delayed:
             continue
         message.mark_received(visibility_timeout=visibility_timeout)
+        flying.append(message)
         copy = deepcopy(message)
         models._filter_message_attributes(copy, attributes)
         found.append(copy)
     return found
+
+
+def delete_message(self, receipt_handle):
+    for messages in [self._messages, FLYING.get(self, [])]:
+        for at, message in enumerate(messages):
+            if message.had_receipt_handle(receipt_handle):
+                del messages[at]
+                break
 
 
 def receive_message(self, queue_name, count, wait_seconds_timeout, visibility_timeout, message_attribute_names=None):
@@ -64,6 +77,7 @@ def receive_message(self, queue_name, count, wait_seconds_timeout, visibility_ti
 
 
 models.SQSBackend.receive_message = receive_message
+models.Queue.delete_message = delete_message
 for changes in ["add_message", "delete_message"]:
     setattr(models.Queue, changes, alone(getattr(models.Queue, changes)))
 models.SQSBackend.change_message_visibility = alone(models.SQSBackend.change_message_visibility)
