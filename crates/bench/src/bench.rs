@@ -6,6 +6,7 @@ mod actors;
 mod api;
 mod chart;
 mod charts;
+mod explore;
 mod growth;
 mod hot;
 mod spaces;
@@ -15,6 +16,7 @@ mod turns;
 use crate::report::Section;
 use anyhow::Result;
 pub(crate) use chart::{With, compiled, ours};
+use explore::Explored;
 use std::time::Duration;
 
 /// One bench.
@@ -51,6 +53,11 @@ pub(crate) const BENCHES: &[Bench] = &[
         run: spaces::run,
     },
     Bench { name: "growth", about: "what more instances cost", run: growth::run },
+    Bench {
+        name: "explore",
+        about: "every order of systems of machines, beside stateright",
+        run: explore::run,
+    },
 ];
 
 /// How much faster than SCION charts of all shapes are to be.
@@ -85,6 +92,8 @@ pub(crate) struct Size {
     pub(crate) crowd: u64,
     /// Of one instance.
     pub(crate) followers: u64,
+    /// Systems that are explored.
+    pub(crate) explored: Explored,
 }
 
 impl Size {
@@ -101,6 +110,7 @@ impl Size {
             endpoints: [1, 1_000, 100_000],
             crowd: 350_000,
             followers: 10_000,
+            explored: Explored::FULL,
         }
     }
 
@@ -117,6 +127,7 @@ impl Size {
             endpoints: [1, 100, 1_000],
             crowd: 1_000,
             followers: 50,
+            explored: Explored::SMOKE,
         }
     }
 }

@@ -9,6 +9,7 @@ mod allocations;
 mod bare;
 mod bench;
 mod child;
+mod explored;
 mod http;
 mod load;
 mod machine;

@@ -18,6 +18,7 @@ fn every_bench_runs() {
         "### One hot instance",
         "### As go-statemachine's clients send",
         "### Growth",
+        "### Exploring systems of machines",
     ] {
         assert!(told.contains(title), "{title} is missing in:\n{told}");
     }

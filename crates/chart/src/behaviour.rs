@@ -15,8 +15,8 @@ use crate::stored::{self, ChartState};
 use crate::value::{Map, VALUE_DEPTH_MAX, Value};
 use everstate_kernel::limits::{DATA_BYTES_MAX, STATE_BYTES_MAX};
 use everstate_kernel::{
-    Address, Behaviour, Description, Event, Fault, FaultCode, Handled, Json, Next, Sender, State, Time, Turn,
-    Waiting,
+    Address, Behaviour, Description, Event, Fault, FaultCode, Handled, Json, Next, Rename, Sender, State,
+    Time, Turn, Waiting,
 };
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -70,6 +70,11 @@ impl Behaviour for Chart {
             },
             Err(_) => Description { labels: Arc::from([]), data: Json::NULL },
         }
+    }
+
+    fn renamed(&self, state: &State, rename: Rename<'_>) -> Option<State> {
+        let before = state_of(state).ok()?;
+        Some(Arc::new(ChartState { context: before.context.renamed(rename), ..before.clone() }))
     }
 
     fn field(&self, state: &State, path: &str) -> Option<Json> {

@@ -9,7 +9,7 @@ use crate::message::{self, NoMessage};
 use crate::signal::Signal;
 use everstate_kernel::{
     Address as AnyAddress, Behaviour as Kernel, Definition, DefinitionId, Description, Effect, Event, Fault,
-    FaultCode, Handled, Json, Labels, Next, State, Time, Turn, Waiting, limits,
+    FaultCode, Handled, Json, Labels, Next, Rename, State, Time, Turn, Waiting, limits,
 };
 use serde::Serialize;
 use std::any::Any;
@@ -210,6 +210,13 @@ impl<B: Behaviour> Kernel for Adapter<B> {
 
     fn decode(&self, bytes: &[u8]) -> Result<State, Fault> {
         guarded(|| Ok(Arc::new(Adapter::<B>::hold(read(bytes)?, None)?) as Arc<dyn Any + Send + Sync>))
+    }
+
+    fn renamed(&self, state: &State, rename: Rename<'_>) -> Option<State> {
+        let held = Adapter::<B>::held(state).ok()?;
+        let text = serde_json::to_string(&held.machine).ok()?;
+        let machine: B = serde_json::from_str(Json::trusted(text).renamed(rename).as_str()).ok()?;
+        Some(Arc::new(Adapter::hold(machine, None).ok()?))
     }
 
     fn describe(&self, state: &State) -> Description {

@@ -56,9 +56,19 @@ pub trait Behaviour: Send + Sync + fmt::Debug {
         crate::retention::field_of(&self.describe(state).data, path)
     }
 
+    /// The same state with other names in it: each text that is one which `rename` knows, keys of maps included, is what
+    /// it says. None when there are no names in it, as far as the behaviour can tell. For explorations, which try
+    /// whether instances differ in anything but their names.
+    fn renamed(&self, _state: &State, _rename: Rename<'_>) -> Option<State> {
+        None
+    }
+
     /// What an instance in this state waits for. `instance` and `now` are for guards that ask.
     fn waiting(&self, state: &State, instance: &Address, now: Time) -> Waiting;
 }
+
+/// What a text becomes, if it becomes another.
+pub type Rename<'a> = &'a dyn Fn(&str) -> Option<Arc<str>>;
 
 /// What a turn knows, and where it says what it wants.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! JSON as checked text. The kernel carries data between machines without looking inside; who needs its
 //! meaning parses it. Depth and size are checked once, at the door.
 
+use crate::behaviour::Rename;
 use crate::limits::{DATA_BYTES_MAX, DATA_DEPTH_MAX};
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
@@ -56,6 +57,26 @@ impl Json {
     pub fn trusted(text: String) -> Json {
         debug_assert!(!matches!(Json::parse(&text), Err(JsonError::Malformed(_))), "not JSON: {text}");
         if text.is_empty() || text == "null" { Json::NULL } else { Json(Some(Arc::from(text))) }
+    }
+
+    /// The same document with other names in it: each text that is one which `rename` knows, keys included, is what it
+    /// says. Nothing changes its place.
+    pub fn renamed(&self, rename: Rename<'_>) -> Json {
+        let mut rest = self.as_str();
+        let mut renamed = String::new();
+        while let Some(begin) = rest.find('"') {
+            let end = text_end(&rest[begin..]).map_or(rest.len(), |length| begin + length);
+            let (before, text) = (&rest[..begin], &rest[begin..end]);
+            renamed.push_str(before);
+            let read: Option<String> = serde_json::from_str(text).ok();
+            match read.and_then(|read| rename(&read)) {
+                Some(other) => renamed.push_str(&serde_json::to_string(&*other).unwrap_or_default()),
+                None => renamed.push_str(text),
+            }
+            rest = &rest[end..];
+        }
+        renamed.push_str(rest);
+        Json::trusted(renamed)
     }
 
     /// Checks the limits of a document that was taken on trust.
@@ -156,6 +177,16 @@ impl fmt::Display for Json {
         f.write_str(self.as_str())
     }
 }
+/// How long a text is that begins with its quotation mark; none when it does not end.
+fn text_end(text: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    text.bytes().enumerate().skip(1).find_map(|(at, byte)| {
+        let ends = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        ends.then_some(at + 1)
+    })
+}
+
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.as_deref().unwrap_or(""))

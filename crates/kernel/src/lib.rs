@@ -29,7 +29,9 @@ mod task;
 mod time;
 
 pub use address::{Address, AddressError, SESSION_KIND};
-pub use behaviour::{Behaviour, Description, Effect, Fault, FaultCode, Handled, Next, State, Turn, Waiting};
+pub use behaviour::{
+    Behaviour, Description, Effect, Fault, FaultCode, Handled, Next, Rename, State, Turn, Waiting,
+};
 pub use definition::{Create, Definition, DefinitionId, Durability, Policy, Retry, version_order};
 pub use event::{Event, EventId, Outcome, Rejection, SESSION_ACT, Sender};
 pub use input::{

@@ -9,7 +9,7 @@
 //! | left out | who can see it |
 //! |---|---|
 //! | positions, history, number of turns, times of creation and of the last turn | nobody: a behaviour is not given them |
-//! | numbers of timers, of waiting events and of the outbox | the kernel, which compares them (their order is kept) and asks which effect of a turn they were (kept too) |
+//! | numbers of timers, of waiting events and of the outbox | the kernel, which compares them (their order is kept) and asks whether they were effects of a turn (kept too) |
 //! | numbers of seats of a space | the kernel, which tells in their order (kept); who lives there has no order |
 //! | when an incarnation began | the kernel, to tell it from the ones before; its number stays: see [`crate::names`] |
 //! | how much of a history is kept, and until when | nobody: nothing expires in an exploration |
@@ -130,6 +130,13 @@ pub(crate) fn errand(errand: &Errand, life: u64, about: u64) -> Errand {
         }
         other => other.clone(),
     }
+}
+
+/// The number of a thing within its turn, without which of several effects it was: the kernel asks whether it was one,
+/// and their order is kept by the ways that they are on.
+pub(crate) fn index(number: Serial) -> u64 {
+    let index = number.0 % Serial::PER_TURN;
+    if number.is_of_effect() { Serial::FIRST_EFFECT } else { index }
 }
 
 /// What arrives and is no event has a number below all that a step gives and above all seats that there are.

@@ -4,16 +4,17 @@
 //! Its one invariant: the same system and limits (but for time) give the same answer, whatever the number of threads.
 
 mod ends;
+mod named;
 mod reduction;
 mod runs;
-mod search;
-mod worlds;
+pub(crate) mod search;
+pub(crate) mod worlds;
 
 #[cfg(test)]
 mod lockstep_tests;
 #[cfg(test)]
 #[path = "../tests/models/mod.rs"]
-mod models;
+pub(crate) mod models;
 #[cfg(test)]
 mod tests;
 
@@ -22,8 +23,10 @@ use crate::locals::{LocalStep, Locals, Reader};
 use crate::property::Claim;
 use crate::scene::Scene;
 use crate::story::Violation;
+use crate::symmetry::Symmetry;
 use crate::system::System;
 use crate::trace::{self, Trace};
+pub(crate) use reduction::Sight;
 pub(crate) use search::is_asked;
 use search::{Found, Hit, Question, What};
 use std::sync::atomic::AtomicBool;
@@ -128,6 +131,9 @@ pub enum ExploreError {
     /// A limit of nothing.
     #[error("{0} is 0, so nothing would be explored; give at least 1")]
     NoBudget(&'static str),
+    /// Members that the system says are alike are not.
+    #[error("{0}")]
+    Unlike(String),
 }
 
 /// Explores a system within the default limits.
@@ -159,9 +165,16 @@ pub fn explore_within(
     let whole = system.properties.iter().any(|property| of_runs(&property.claim))
         || !system.built_in.finish.is_empty();
     let reduce = limits.reduce && !whole;
-    let question = Question { stage: &stage, limits, reduce, keep_steps: whole, progress };
+    let symmetric = reduce && !system.symmetric.is_empty() && !system.compares_ends();
+    let symmetry = symmetric.then(|| Symmetry::new(&stage, &first)).transpose();
+    let symmetry = symmetry.map_err(ExploreError::Unlike)?;
+    let symmetry = symmetry.as_ref();
+    let question = Question { stage: &stage, limits, reduce, symmetry, keep_steps: whole, progress };
     let found = search::search(&question, &first);
-    let exploration = Exploration { stage: &stage, first: &first, found };
+    if let Some(unlike) = found.unlike {
+        return Err(ExploreError::Unlike(unlike));
+    }
+    let exploration = Exploration { stage: &stage, first: &first, symmetry, found };
     Ok(exploration.report(&starts))
 }
 
@@ -169,6 +182,7 @@ pub fn explore_within(
 struct Exploration<'a> {
     stage: &'a Stage<'a>,
     first: &'a Scene,
+    symmetry: Option<&'a Symmetry<'a>>,
     found: Found,
 }
 
@@ -244,8 +258,14 @@ impl Exploration<'_> {
 
     fn hit(&self) -> Option<Wrong> {
         let Hit { world, choice, what } = self.found.hit.clone()?;
-        let mut choices = self.path(world);
-        choices.extend(choice.map(|at| self.choice_at(world, at)));
+        let choices = match self.symmetry {
+            None => {
+                let mut choices = self.path(world);
+                choices.extend(choice.map(|at| self.choice_at(world, at)));
+                choices
+            }
+            Some(symmetry) => self.path_under_names(symmetry, world, choice, &what),
+        };
         let (property, text) = match what {
             What::Mark(mark) => (trace::word(mark.kind).to_owned(), mark.text),
             What::Property(place) => {

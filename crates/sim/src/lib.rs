@@ -24,6 +24,7 @@ mod simulate;
 mod stand_in;
 mod standing;
 mod story;
+mod symmetry;
 mod system;
 mod tables;
 mod task;

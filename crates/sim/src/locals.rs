@@ -136,7 +136,7 @@ pub(crate) struct LetterEntry {
     pub(crate) event: Event,
     /// Who counts on its being taken.
     pub(crate) origin: Origin,
-    /// Which effect of its turn it was; 0 for events from outside. The whole number, where it names a link.
+    /// What sort of thing of its turn it was; 0 for events from outside. The whole number, where it names a link.
     pub(crate) index: u64,
     /// In which life of its sender it was sent: see [`crate::names`].
     pub(crate) life: u64,
@@ -282,11 +282,20 @@ impl Locals {
     /// The number of what a machine has sent in that life of its, when what arrived was of that life of its sender.
     pub(crate) fn letter_sent(&self, sent: &Sent, life: u64, about: u64) -> Letter {
         let errand = canonical::errand(&sent.errand, life, about);
-        let index = if names::is_naming(&errand) { sent.number.0 } else { sent.number.0 % Serial::PER_TURN };
+        let index = match names::is_naming(&errand) {
+            true => sent.number.0,
+            false => canonical::index(sent.number),
+        };
         self.letter_as(&sent.event, Origin::Machine, (index, life), errand)
     }
 
-    fn letter_as(&self, event: &Event, origin: Origin, (index, life): (u64, u64), errand: Errand) -> Letter {
+    pub(crate) fn letter_as(
+        &self,
+        event: &Event,
+        origin: Origin,
+        (index, life): (u64, u64),
+        errand: Errand,
+    ) -> Letter {
         let event = canonical::event(event, self.clock);
         let mut key = postcard::to_allocvec(&(&event, &errand)).expect("events are plain data");
         key.push(origin as u8);
@@ -446,7 +455,7 @@ impl Locals {
     }
 
     /// In what two steps differ.
-    fn difference(&self, one: &LocalStep, other: &LocalStep) -> String {
+    pub(crate) fn difference(&self, one: &LocalStep, other: &LocalStep) -> String {
         let seen = |step: &LocalStep| self.cell(step.cell).seen.to_json();
         let sent = |step: &LocalStep| {
             let each = step.sends.iter().map(|(to, letter)| {
@@ -513,6 +522,11 @@ impl Locals {
         for (from, steps) in &self.read().from {
             each(*from, steps);
         }
+    }
+
+    /// What each local step that is known depends on.
+    pub(crate) fn each_cause(&self, each: impl FnMut(Cause)) {
+        self.read().steps.keys().copied().for_each(each);
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Shared> {

@@ -2,6 +2,7 @@
 //!
 //! It refuses to know how it is explored. Its one invariant: a system that was read names only what exists in it.
 
+mod alike;
 mod claims;
 mod outside;
 mod reader;
@@ -56,6 +57,8 @@ pub struct System {
     pub built_in: BuiltIn,
     /// Events that may wait in one mailbox.
     pub mailbox_max: usize,
+    /// Members that differ in nothing but their names. Whether they do is tried; empty where nothing is said.
+    pub symmetric: Vec<Address>,
 }
 
 /// An instance that properties can name.
@@ -218,6 +221,7 @@ impl System {
             properties: Vec::new(),
             built_in: BuiltIn::default(),
             mailbox_max: MAILBOX_MAX,
+            symmetric: Vec::new(),
         }
     }
 

@@ -38,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "everstate-kernel",
             "everstate-chart",
             "everstate-store",
+            "everstate-sim",
             "everstate-runtime",
             "everstate-client",
             "everstate-api",

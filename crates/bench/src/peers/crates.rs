@@ -35,6 +35,14 @@ pub(crate) const DATASPACE: Program = Program {
     unstable: true,
 };
 
+/// A model checker.
+pub(crate) const EXPLORED: Program = Program {
+    name: "explored",
+    manifest: include_str!("explored/manifest.toml"),
+    main: include_str!("explored/main.rs"),
+    unstable: false,
+};
+
 /// The program, built if it is not as it should be.
 pub(crate) fn built(program: &Program) -> Result<PathBuf> {
     let folder = target().join("peers").join(program.name);

@@ -7,6 +7,7 @@ mod binary;
 mod equality;
 mod json;
 mod map;
+mod names;
 mod time;
 
 #[cfg(test)]

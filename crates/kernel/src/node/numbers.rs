@@ -31,7 +31,12 @@ const _: () = assert!(
 );
 const _: () = assert!(EARLIER_WATCHED_INDEX + 1024 <= Serial::PER_TURN);
 
-/// Was the number given to an effect? Then what cannot be delivered under it is told.
-pub(super) fn is_of_effect(number: Serial) -> bool {
-    (EFFECTS_INDEX..EFFECTS_INDEX + FAILURE_OFFSET).contains(&(number.0 % Serial::PER_TURN))
+impl Serial {
+    /// The number within a turn of its first effect.
+    pub const FIRST_EFFECT: u64 = EFFECTS_INDEX;
+
+    /// Was it given to an effect? Then what cannot be delivered under it is told.
+    pub fn is_of_effect(self) -> bool {
+        (EFFECTS_INDEX..EFFECTS_INDEX + FAILURE_OFFSET).contains(&(self.0 % Serial::PER_TURN))
+    }
 }

@@ -15,7 +15,7 @@
 use super::Node;
 use super::awaited::{Keys, retry_key};
 use super::fingerprint;
-use super::numbers::{FAILURE_OFFSET, FAULTED_INDEX, LETTER_INDEX, REFUSAL_INDEX, REPLY_INDEX, is_of_effect};
+use super::numbers::{FAILURE_OFFSET, FAULTED_INDEX, LETTER_INDEX, REFUSAL_INDEX, REPLY_INDEX};
 use super::plan::{Change, plan};
 use super::residents::Live;
 use super::spaces::Premises;
@@ -342,7 +342,7 @@ impl Node {
         outcome: &Outcome,
     ) -> Option<Sent> {
         let Sender::Instance(sender) = &event.sender else { return None };
-        if !is_of_effect(number) {
+        if !number.is_of_effect() {
             return None;
         }
         let told = Serial(number.0 + FAILURE_OFFSET);

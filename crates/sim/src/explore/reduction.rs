@@ -35,6 +35,7 @@
 use crate::choice::{Choice, Stage};
 use crate::locals::{Cell, Due, Locals, Reader, Slot};
 use crate::scene::Scene;
+use crate::symmetry::Symmetry;
 use hashbrown::HashMap;
 use std::sync::Arc;
 
@@ -62,7 +63,7 @@ pub(crate) enum Sight {
 }
 
 impl Reduction {
-    pub(crate) fn new(stage: &Stage<'_>) -> Reduction {
+    pub(crate) fn new(stage: &Stage<'_>, symmetry: Option<&Symmetry<'_>>) -> Reduction {
         let mut visible: Vec<(Slot, Sight)> = Vec::new();
         let properties = stage.system.properties.iter();
         for condition in properties.flat_map(|property| property.claim.conditions()) {
@@ -84,6 +85,9 @@ impl Reduction {
                 states.dedup();
             }
         });
+        if let Some(symmetry) = symmetry {
+            symmetry.spread(&mut visible);
+        }
         Reduction { visible, ..Reduction::default() }
     }
 

@@ -9,8 +9,9 @@ use super::worlds::{Expansion, Reached, Worlds};
 use super::{Limits, Progress};
 use crate::choice::{Choice, Stage};
 use crate::locals::{Mark, MarkKind, Reader};
-use crate::property::{Claim, Condition, Unevaluated};
+use crate::property::{Claim, Condition, Property, Unevaluated};
 use crate::scene::Scene;
+use crate::symmetry::{Orbits, Proof, Symmetry, Unanswered};
 use crate::system::System;
 use hashbrown::HashMap;
 use std::time::Instant;
@@ -28,6 +29,8 @@ pub(crate) struct Question<'a> {
     pub(crate) limits: &'a Limits<'a>,
     /// May orders that cannot be told apart be left out?
     pub(crate) reduce: bool,
+    /// May worlds that differ only in who is called what be taken for one?
+    pub(crate) symmetry: Option<&'a Symmetry<'a>>,
     /// Are all steps kept, for what is asked of whole runs?
     pub(crate) keep_steps: bool,
     pub(crate) progress: &'a (dyn Fn(&Progress) + Sync),
@@ -72,12 +75,15 @@ pub(crate) struct Found {
     pub(crate) chances: Vec<String>,
     /// Local steps that the kernel made.
     pub(crate) local_steps: usize,
+    /// Why members are not alike, when the system says that they are.
+    pub(crate) unlike: Option<String>,
 }
 
 /// One thread's part.
 struct Worker<'a> {
     reader: Reader<'a>,
     verdicts: HashMap<(u32, Vec<u32>), Result<bool, Unevaluated>, foldhash::fast::FixedState>,
+    orbits: Option<Orbits<'a>>,
     scene: Scene,
     next: Scene,
     choices: Vec<Choice>,
@@ -96,6 +102,7 @@ struct Part {
     transitions: u64,
     pruned: u64,
     chances: Vec<String>,
+    unlike: Option<String>,
 }
 
 /// What is the same for all threads of a block.
@@ -124,8 +131,10 @@ pub(crate) fn search(question: &Question<'_>, first: &Scene) -> Found {
             steps: Vec::new(),
             chances: Vec::new(),
             local_steps: 0,
+            unlike: None,
         },
-        reduction: Reduction::new(stage),
+        reduction: Reduction::new(stage, question.symmetry),
+        proof: question.symmetry.map(Proof::new),
         began: Instant::now(),
     };
     let mut bytes = Vec::new();
@@ -134,6 +143,8 @@ pub(crate) fn search(question: &Question<'_>, first: &Scene) -> Found {
     let hash = worlds.hash(&bytes);
     worlds.add(hash, &bytes, Reached { parent: 0, choice: 0, depth: 0 });
     search.run();
+    // Nothing that was found counts before this.
+    search.try_names();
     search.found.local_steps = stage.locals.steps();
     search.found
 }
@@ -142,6 +153,7 @@ struct Search<'a> {
     question: &'a Question<'a>,
     found: Found,
     reduction: Reduction,
+    proof: Option<Proof<'a>>,
     began: Instant,
 }
 
@@ -149,7 +161,7 @@ impl<'a> Search<'a> {
     fn run(&mut self) {
         let threads = self.question.limits.threads.max(1);
         let locals = self.question.stage.locals;
-        let mut workers: Vec<Worker<'a>> = (0..threads).map(|_| Worker::new(locals)).collect();
+        let mut workers: Vec<Worker<'a>> = (0..threads).map(|_| Worker::new(self.question)).collect();
         let mut next = 0u32;
         loop {
             while (next as usize) < self.found.worlds.len() {
@@ -157,6 +169,8 @@ impl<'a> Search<'a> {
                     return;
                 }
                 if self.question.reduce && self.reduction.is_outdated(locals) {
+                    // What one does the others do, too.
+                    self.try_names();
                     self.reduction.learn(locals);
                 }
                 let end = (next as usize + BLOCK).min(self.found.worlds.len()) as u32;
@@ -180,7 +194,7 @@ impl<'a> Search<'a> {
     /// Is there a reason to stop?
     fn is_over(&mut self) -> bool {
         let found = &mut self.found;
-        if found.hit.is_some() {
+        if found.hit.is_some() || found.unlike.is_some() {
             return true;
         }
         let limits = self.question.limits;
@@ -212,6 +226,7 @@ impl<'a> Search<'a> {
     /// Worlds where something was left out that what is known now forbids.
     fn not_enough(&mut self, worker: &mut Worker<'_>) -> Vec<u32> {
         let stage = self.question.stage;
+        self.try_names();
         if !self.question.reduce || !self.reduction.is_stale(stage.locals) {
             return Vec::new();
         }
@@ -226,6 +241,13 @@ impl<'a> Search<'a> {
             }
         }
         again
+    }
+
+    /// Tries whether members that are said to be alike are, as far as is known now.
+    fn try_names(&mut self) {
+        if let Some(Err(unlike)) = self.proof.as_mut().map(Proof::go_on) {
+            self.found.unlike.get_or_insert(unlike);
+        }
     }
 
     fn expand(&mut self, workers: &mut [Worker<'a>], indices: &[u32], later: u32, again: bool) {
@@ -292,6 +314,9 @@ impl<'a> Search<'a> {
         }
         found.transitions += part.transitions;
         found.pruned += part.pruned;
+        if let Some(unlike) = part.unlike {
+            found.unlike.get_or_insert(unlike);
+        }
         for chance in part.chances {
             if !found.chances.contains(&chance) {
                 found.chances.push(chance);
@@ -306,10 +331,11 @@ impl<'a> Search<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(locals: &'a crate::locals::Locals) -> Worker<'a> {
+    fn new(question: &Question<'a>) -> Worker<'a> {
         Worker {
-            reader: Reader::new(locals),
+            reader: Reader::new(question.stage.locals),
             verdicts: HashMap::default(),
+            orbits: question.symmetry.map(Orbits::new),
             scene: Scene::default(),
             next: Scene::default(),
             choices: Vec::new(),
@@ -378,6 +404,11 @@ impl<'a> Worker<'a> {
                 part.hits.push(Hit { world: index, choice: Some(at as u16), what });
             }
         }
+        if let Some(orbits) = &mut self.orbits
+            && let Err(unlike) = orbits.renamer.canonical(&mut self.next)
+        {
+            part.unlike.get_or_insert(unlike);
+        }
         let start = part.bytes.len();
         self.next.encode(&mut part.bytes);
         let hash = block.worlds.hash(&part.bytes[start..]);
@@ -395,6 +426,10 @@ impl<'a> Worker<'a> {
                 Claim::Reachable(condition) => (condition, true),
                 Claim::Eventually(_) | Claim::Until(..) => continue,
             };
+            if self.orbits.is_some() {
+                self.judge_all(stage, index, (place, property), wanted, part);
+                continue;
+            }
             let what = match self.holds(stage, place as u32, condition) {
                 Ok(holds) if matches!(property.claim, Claim::Reachable(_)) => {
                     part.met.extend(holds.then_some((place, index)));
@@ -406,6 +441,31 @@ impl<'a> Worker<'a> {
             };
             part.hits.push(Hit { world: index, choice: None, what });
         }
+    }
+
+    /// Does a property hold in all worlds that this one stands for?
+    fn judge_all(
+        &mut self,
+        stage: &Stage<'_>,
+        index: u32,
+        (place, property): (usize, &Property),
+        wanted: bool,
+        part: &mut Part,
+    ) {
+        let Some(orbits) = &mut self.orbits else { return };
+        let is_reachable = matches!(property.claim, Claim::Reachable(_));
+        let asked = (place as u32, property.claim.conditions()[0]);
+        let what = match orbits.find(stage, &self.scene, asked, wanted == is_reachable) {
+            Ok(Some(_)) if is_reachable => return part.met.push((place, index)),
+            Ok(Some(_)) => What::Property(place),
+            Ok(None) => return,
+            Err(Unanswered::Condition(Unevaluated(problem))) => What::Unevaluated(place, problem),
+            Err(Unanswered::Symmetry(unlike)) => {
+                part.unlike.get_or_insert(unlike);
+                return;
+            }
+        };
+        part.hits.push(Hit { world: index, choice: None, what });
     }
 
     fn holds(&mut self, stage: &Stage<'_>, place: u32, condition: &Condition) -> Result<bool, Unevaluated> {

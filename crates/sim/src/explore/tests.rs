@@ -43,7 +43,14 @@ fn count(system: &System, reduce: bool, threads: usize) -> Counted {
     let locals = Locals::new(system);
     let (stage, first, _) = Stage::set(system, &locals).unwrap();
     let limits = Limits { threads, ..Limits::default() };
-    let question = Question { stage: &stage, limits: &limits, reduce, keep_steps: false, progress: &|_| {} };
+    let question = Question {
+        stage: &stage,
+        limits: &limits,
+        reduce,
+        symmetry: None,
+        keep_steps: false,
+        progress: &|_| {},
+    };
     let found = search::search(&question, &first);
     let cast = |world: u32| {
         let mut scene = Scene::default();

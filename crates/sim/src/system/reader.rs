@@ -21,7 +21,7 @@ pub struct ReadSystem {
 }
 
 /// Keys of a system file, in the order in which they are read.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "name",
     "description",
     "definitions",
@@ -36,6 +36,7 @@ const KEYS: [&str; 14] = [
     "properties",
     "expect",
     "mailbox_max",
+    "symmetric",
 ];
 
 /// Events of an environment or faults of a budget; more would not be explored to the end in anybody's life.
@@ -129,6 +130,7 @@ impl<'a> Reader<'a> {
         if let Some(node) = of("mailbox_max") {
             self.system.mailbox_max = self.number(node, "mailbox_max", 1, 1000).unwrap_or(1) as usize;
         }
+        of("symmetric").into_iter().for_each(|node| self.symmetric(node));
         let vocabulary = self.vocabulary();
         of("properties").into_iter().for_each(|node| self.properties(node, &vocabulary));
         of("expect").into_iter().for_each(|node| self.expect(node, &vocabulary));

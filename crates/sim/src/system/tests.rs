@@ -100,7 +100,7 @@ fn what_cannot_be_is_told() {
     told(
         "propertys: []\n",
         &[
-            "13:1 a system has no key \"propertys\" (the keys are name, description, definitions, replace, cast, first, environment, links, tasks, faults, timers, properties, expect, mailbox_max)",
+            "13:1 a system has no key \"propertys\" (the keys are name, description, definitions, replace, cast, first, environment, links, tasks, faults, timers, properties, expect, mailbox_max, symmetric)",
         ],
     );
     assert_eq!(

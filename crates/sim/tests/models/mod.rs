@@ -75,6 +75,46 @@ cast:
     text
 }
 
+/// The same with managers that are alike: the transaction manager counts those that have prepared, and one property says
+/// it for all.
+pub(crate) fn alike_two_phase(managers: usize, forever: bool) -> String {
+    let text = two_phase(managers, forever)
+        .replace("context: {prepared: []}", "context: {prepared: 0}")
+        .replace("'(context.prepared + [event.rm]).sort()'", "context.prepared + 1")
+        .replace("size(context.prepared) ==", "context.prepared ==");
+    let (system, _) = text.split_once("properties:\n").unwrap_or((&text, ""));
+    let members: Vec<String> = (1..=managers).map(|n| format!("rm{n}")).collect();
+    format!(
+        "{system}properties: [{{never: in('rm1.committed') && in('rm2.aborted')}}]\nsymmetric: [{}]\n",
+        members.join(", ")
+    )
+}
+
+/// Two tills that tell each other of payments, of which any number up to n may come to each: as many worlds as wanted.
+pub(crate) fn tills(payments: usize) -> String {
+    format!(
+        "
+name: two tills
+definitions:
+  - name: till
+    context: {{sent: 0, got: 0, other: ''}}
+    initial: open
+    states:
+      open:
+        on:
+          pay: {{actions: [{{assign: {{sent: context.sent + 1}}}}, {{send: {{to: 'till/${{context.other}}', event: paid}}}}]}}
+          paid: {{actions: {{assign: {{got: context.got + 1}}}}}}
+cast:
+  a: {{is: till/a, data: {{other: b}}}}
+  b: {{is: till/b, data: {{other: a}}}}
+environment:
+  - {{to: a, event: pay, times: {payments}}}
+  - {{to: b, event: pay, times: {payments}}}
+properties: [{{always: a.context.got <= b.context.sent}}]
+"
+    )
+}
+
 /// n clients that each send one event, to one machine or to one each. What the machine keeps is their order or only
 /// their number.
 pub(crate) fn senders(n: usize, one: bool, keeps_order: bool) -> String {
