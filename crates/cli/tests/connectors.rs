@@ -21,6 +21,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::Receiver;
 
 /// Steps are taken in their order or refused, so that an event out of order shows.
 const COUNTERS: &str = "\
@@ -164,12 +165,8 @@ fn nats(load: Load) {
     let (folder, nats) = (folder(), Nats::start());
     Wire::stream(&nats, "IN", &["in.>"]);
     Wire::stream(&nats, "OUT", &["told", "refused", "dead"]);
-    let mut told = Wire::new(&nats);
-    told.subscribe("told");
-    let mut refused = Wire::new(&nats);
-    refused.subscribe("refused");
-    let mut dead = Wire::new(&nats);
-    dead.subscribe("dead");
+    let [told, refused, dead] = ["told", "refused", "dead"].map(|subject| Wire::listen(&nats, subject));
+    let next = |messages: &Receiver<String>| messages.recv_timeout(outside::PATIENCE).unwrap();
     let file = folder.path().join("connectors.yaml");
     let at = format!("nats://{}", nats.address);
     let text = format!(
@@ -194,27 +191,21 @@ fn nats(load: Load) {
         wire.flush();
     });
     let turns = load.assert_applied(&server);
-    assert_told(|| vec![serde_json::from_str(&told.next()).unwrap()], &turns);
+    assert_told(|| vec![serde_json::from_str(&next(&told)).unwrap()], &turns);
     let mut missing = load.refused();
     while !missing.is_empty() {
-        let body: Json = serde_json::from_str(&refused.next()).unwrap();
+        let body: Json = serde_json::from_str(&next(&refused)).unwrap();
         assert_eq!(body["outcome"]["code"], "rejected");
         missing.remove(body["event"]["id"].as_str().unwrap());
     }
-    assert_eq!(dead.next(), "this is no event");
+    assert_eq!(next(&dead), "this is no event");
     stop(running, &file);
     let left = Wire::ask(&nats, "CONSUMER.INFO.IN.everstate", &json!({}));
     assert_eq!((&left["num_ack_pending"], &left["num_pending"]), (&json!(0), &json!(0)), "{left}");
 }
 
 #[test]
-fn events_come_through_nats_in_order_over_kills() {
-    nats(Load { counters: 20, steps: 15 });
-}
-
-#[test]
-#[ignore = "ten thousand events take minutes: cargo test --workspace --test connectors -- --ignored"]
-fn ten_thousand_events_come_through_nats() {
+fn ten_thousand_events_come_through_nats_in_order_over_kills() {
     nats(Load { counters: 100, steps: 84 });
 }
 

@@ -11,6 +11,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// How long anything here may take: far more than it does, so that only what hangs meets it.
@@ -180,18 +181,36 @@ impl Wire {
 
     /// The next message of what was subscribed to.
     pub(crate) fn next(&mut self) -> String {
+        self.read().expect("NATS goes on")
+    }
+
+    /// None when there will be no more.
+    fn read(&mut self) -> Option<String> {
         loop {
-            let line = self.line();
-            if line == "PING" {
-                self.say("PONG\r\n");
+            let mut line = String::new();
+            if self.into.read_line(&mut line).ok()? == 0 {
+                return None;
             }
-            let Some(head) = line.strip_prefix("MSG ") else { continue };
-            let length: usize = head.rsplit(' ').next().unwrap().parse().unwrap();
+            if line.starts_with("PING") {
+                self.out.write_all(b"PONG\r\n").ok()?;
+            }
+            let Some(head) = line.trim_end().strip_prefix("MSG ") else { continue };
+            let length: usize = head.rsplit(' ').next()?.parse().ok()?;
             let mut body = vec![0; length + 2];
-            self.into.read_exact(&mut body).unwrap();
+            self.into.read_exact(&mut body).ok()?;
             body.truncate(length);
-            return String::from_utf8(body).unwrap();
+            return String::from_utf8(body).ok();
         }
+    }
+
+    /// All messages of a subject from now on. They are read whether somebody waits for them or not: NATS throws out who
+    /// does not read.
+    pub(crate) fn listen(nats: &Nats, subject: &str) -> Receiver<String> {
+        let mut wire = Wire::new(nats);
+        wire.subscribe(subject);
+        let (heard, messages) = channel();
+        std::thread::spawn(move || while wire.read().is_some_and(|message| heard.send(message).is_ok()) {});
+        messages
     }
 
     /// Asks JetStream.
