@@ -12,7 +12,7 @@ use crate::render::{count, counted};
 use clap::Args;
 use everstate_client::{Client, ClientError, api};
 use serde_json::json;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 /// Which instances.
 #[derive(Debug, Args)]
@@ -120,8 +120,6 @@ impl Filter {
             page_size: PAGE,
             ..self.conditions.request(kind)?
         };
-        // By time, one that makes a turn between two pages may be told twice.
-        let mut known = HashSet::new();
         let mut found = Vec::new();
         loop {
             let page = match client.instances(request.clone()).await {
@@ -133,11 +131,7 @@ impl Filter {
                 let last = last.map_or(0, |time| time.seconds * 1000 + i64::from(time.nanos) / 1_000_000);
                 before.is_none_or(|before| last < before)
             };
-            for instance in page.instances.iter().filter(|one| old(one)) {
-                if known.insert(instance.address.clone()) {
-                    found.push(instance.address.clone());
-                }
-            }
+            found.extend(page.instances.iter().filter(|one| old(one)).map(|one| one.address.clone()));
             if found.len() > CHOSEN_MAX {
                 let message = format!("more than {} instances match", count(CHOSEN_MAX as u64));
                 return Err(Failure::problem("too-many", message).hint("narrow the query down"));

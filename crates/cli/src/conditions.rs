@@ -1,6 +1,7 @@
 //! Conditions on instances as they are typed: the same words for lists and for what is done in bulk.
 //!
-//! It refuses to know what is done with those that match. Its one invariant: what is typed and what the server is asked are
+//! It refuses to know what is done with those that match, and in which order: by time, one that makes a turn between two
+//! pages may be passed over, so what is done in bulk goes by address. Its one invariant: what is typed and what the server is asked are
 //! the same conditions, whoever asks.
 
 use crate::failure::Failure;
@@ -8,7 +9,6 @@ use crate::meant;
 use crate::output::now;
 use clap::Args;
 use everstate_client::api;
-use everstate_client::api::list_instances_request::Order;
 
 /// Which instances of a kind; every condition given must hold.
 #[derive(Debug, Args)]
@@ -28,12 +28,6 @@ pub(crate) struct Conditions {
     /// With this value in a field of the context that the definition indexes; may be given several times
     #[arg(long = "where", value_name = "FIELD=VALUE")]
     fields: Vec<String>,
-    /// The last turn first
-    #[arg(long, conflicts_with = "oldest")]
-    newest: bool,
-    /// The last turn last
-    #[arg(long)]
-    oldest: bool,
 }
 
 impl Conditions {
@@ -46,7 +40,6 @@ impl Conditions {
             since: self.since.as_deref().map(|text| meant::since(text, now())).transpose()?.into(),
             event: self.event.clone().unwrap_or_default(),
             fields: self.fields.iter().map(|text| field(text)).collect::<Result<_, _>>()?,
-            order: self.order().into(),
             ..Default::default()
         })
     }
@@ -54,15 +47,7 @@ impl Conditions {
     /// Is any of them given?
     pub(crate) fn are_given(&self) -> bool {
         let texts = [&self.version, &self.state, &self.since, &self.event];
-        texts.iter().any(|text| text.is_some()) || !self.fields.is_empty() || self.newest || self.oldest
-    }
-
-    fn order(&self) -> Order {
-        match (self.newest, self.oldest) {
-            (true, _) => Order::Newest,
-            (_, true) => Order::Oldest,
-            _ => Order::Unspecified,
-        }
+        texts.iter().any(|text| text.is_some()) || !self.fields.is_empty()
     }
 }
 

@@ -106,6 +106,16 @@ pub const SPACE_WAITING_MAX: usize = EFFECTS_MAX;
 /// Bytes of the topics and data of those: as many as one turn may ask for.
 pub const SPACE_WAITING_BYTES_MAX: usize = EFFECT_BYTES_MAX;
 
+/// Publications that wait for credit in one space, and their bytes: what one session can make it hold by endpoints.
+pub const SPACE_ALL_WAITING_MAX: usize = 100_000;
+
+/// See [`SPACE_ALL_WAITING_MAX`].
+pub const SPACE_ALL_WAITING_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes that all who are told by one turn of a space may be told together. They are carried by one commit, which can be
+/// four times as long.
+pub const SPACE_REACH_BYTES_MAX: usize = 256 << 20;
+
 /// Credit that an endpoint may have; what is given beyond it is not counted. A number that nobody works off.
 pub const CREDIT_MAX: u32 = 1_000_000_000;
 

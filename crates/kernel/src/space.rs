@@ -11,6 +11,7 @@ mod credit;
 mod endpoint;
 mod pattern;
 mod presence;
+mod reach;
 mod routes;
 
 pub use act::{Act, Place};

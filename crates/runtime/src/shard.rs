@@ -292,7 +292,8 @@ impl Shard {
         }
         let mut now = self.now()?;
         let limit = batch.inputs + self.options.batch_inputs_max;
-        while batch.inputs < limit {
+        let bytes = batch.bytes + self.options.batch_bytes_max;
+        while batch.inputs < limit && batch.bytes < bytes {
             let Some(input) = self.node.ready(now) else { break };
             if let Input::Due(key) = &input {
                 let late = (now - key.due).0.saturating_mul(1000);
@@ -324,8 +325,11 @@ impl Shard {
     pub(crate) fn step(&mut self, now: Time, input: Input, batch: &mut Batch) -> Result<(), Ended> {
         self.hydrate(std::slice::from_ref(&input))?;
         self.owned(|owned| owned.recording.stepped(now, &input))?;
+        let told = batch.out.records.len();
         self.node.step(now, input, &mut batch.out);
         batch.inputs += 1;
+        // A space may tell many in one turn, and what is told together is in one commit.
+        batch.bytes += batch.out.records[told..].iter().map(told_bytes).sum::<usize>();
         Ok(())
     }
 
@@ -510,6 +514,11 @@ fn store_error(ended: Ended) -> StoreError {
         Ended::Store(error) => error,
         Ended::LeftBehind => StoreError::Poisoned("another thread has taken over".into()),
     }
+}
+
+/// The bytes of what one record sends.
+fn told_bytes(record: &Record) -> usize {
+    if let Record::Sent(sent) = record { sent.event.data.as_str().len() } else { 0 }
 }
 
 /// Callers must learn that the shard is gone even when it went in a way that nobody foresaw.

@@ -24,6 +24,12 @@ pub(crate) struct List {
     kind: Option<String>,
     #[command(flatten)]
     conditions: Conditions,
+    /// The last turn first
+    #[arg(long, conflicts_with = "oldest")]
+    newest: bool,
+    /// The last turn last
+    #[arg(long)]
+    oldest: bool,
     /// Only those that have ended
     #[arg(long, conflicts_with = "living")]
     done: bool,
@@ -42,10 +48,20 @@ pub(crate) struct List {
 const PAGE: u64 = 1_000;
 
 impl List {
+    fn order(&self) -> api::list_instances_request::Order {
+        use api::list_instances_request::Order;
+        match (self.newest, self.oldest) {
+            (true, _) => Order::Newest,
+            (_, true) => Order::Oldest,
+            _ => Order::Unspecified,
+        }
+    }
+
     pub(crate) async fn run(self, shared: &Shared, output: &mut Output) -> Result<Exit, Failure> {
         let client = meant::prompt_client(shared)?;
         let mut request = api::ListInstancesRequest {
             done: if self.done { Some(true) } else { self.living.then_some(false) },
+            order: self.order().into(),
             count: true,
             ..self.conditions.request(self.kind.as_deref().unwrap_or_default())?
         };

@@ -22,7 +22,10 @@ use super::pattern::Pattern;
 use super::presence::{Changed, News, SpaceError};
 use crate::address::Address;
 use crate::json::Json;
-use crate::limits::{CREDIT_MAX, SPACE_WAITING_BYTES_MAX, SPACE_WAITING_MAX};
+use crate::limits::{
+    CREDIT_MAX, SPACE_ALL_WAITING_BYTES_MAX, SPACE_ALL_WAITING_MAX, SPACE_WAITING_BYTES_MAX,
+    SPACE_WAITING_MAX,
+};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -58,6 +61,7 @@ pub(super) struct Queues {
     queues: BTreeMap<EndpointName, Queue>,
     /// In all of them.
     len: usize,
+    bytes: usize,
 }
 
 /// The publications that wait at one endpoint, by their numbers in the space.
@@ -74,6 +78,9 @@ pub(super) struct Gates {
     waits: Vec<Option<EndpointName>>,
     /// Those that go for credit, counted.
     spent: BTreeMap<EndpointName, u32>,
+    /// What waits in the space with those of this turn, and its bytes.
+    len: usize,
+    bytes: usize,
 }
 
 /// An endpoint that waits before or within a turn, while the acts of that are gone through.
@@ -82,6 +89,8 @@ struct Gate {
     pattern: Pattern,
     /// Is it held at this point, and does it wait?
     held: bool,
+    /// Does it wait before the turn and after it? Then it has never been away, and nothing goes past what waits there.
+    stays: bool,
     credit: u32,
     waiting: usize,
     bytes: usize,
@@ -89,8 +98,10 @@ struct Gate {
 
 impl Queues {
     fn add(&mut self, number: u64, publication: Publication) {
+        let bytes = bytes_of(&publication.topic, &publication.data);
         let queue = self.queues.entry(publication.by.clone()).or_default();
-        queue.bytes += bytes_of(&publication.topic, &publication.data);
+        queue.bytes += bytes;
+        self.bytes += bytes;
         queue.waiting.insert(number, publication);
         self.len += 1;
     }
@@ -99,12 +110,24 @@ impl Queues {
     fn take(&mut self, name: &EndpointName) -> Option<(u64, Publication)> {
         let queue = self.queues.get_mut(name)?;
         let (number, publication) = queue.waiting.pop_first()?;
-        queue.bytes -= bytes_of(&publication.topic, &publication.data);
+        let bytes = bytes_of(&publication.topic, &publication.data);
+        queue.bytes -= bytes;
+        self.bytes -= bytes;
         self.len -= 1;
         if queue.waiting.is_empty() {
             self.queues.remove(name);
         }
         Some((number, publication))
+    }
+
+    /// The bytes of all that waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What waits at the endpoint, in order.
+    pub(super) fn of(&self, name: &EndpointName) -> impl Iterator<Item = &Publication> {
+        self.queues.get(name).into_iter().flat_map(|queue| queue.waiting.values())
     }
 
     /// How many wait at the endpoint, and how long they are together.
@@ -138,23 +161,39 @@ impl Space {
     /// Decides which publications among the acts of a machine wait, and whether there is room for them. Nothing has
     /// changed yet.
     pub(super) fn gates(&self, from: &Address, acts: &[Act]) -> Result<Gates, SpaceError> {
-        let mut decided = Gates::default();
+        let mut decided = Gates { len: self.queues.len, bytes: self.queues.bytes, ..Gates::default() };
         if !acts.iter().any(|act| matches!(act, Act::Publish { .. })) {
             return Ok(decided);
         }
         let mut gates = self.gates_of(from);
+        for gate in &mut gates {
+            let last = acts.iter().rev().find_map(|act| match act {
+                Act::Join { name, part } => (*name == gate.name).then_some(part.waits),
+                Act::Leave { name } => (*name == gate.name).then_some(false),
+                _ => None,
+            });
+            gate.stays = last.unwrap_or(true);
+        }
         for act in acts {
             match act {
                 Act::Join { name, part } => {
                     let (name, pattern, held) = (name.clone(), part.pattern.clone(), part.waits);
                     match gates.iter_mut().find(|gate| gate.name == name) {
-                        Some(gate) => (gate.pattern, gate.held) = (pattern, held),
-                        None => gates.push(Gate { name, pattern, held, credit: 0, waiting: 0, bytes: 0 }),
+                        Some(gate) => (gate.pattern, gate.held) = (pattern, held || gate.stays),
+                        None => gates.push(Gate {
+                            name,
+                            pattern,
+                            held,
+                            stays: false,
+                            credit: 0,
+                            waiting: 0,
+                            bytes: 0,
+                        }),
                     }
                 }
                 Act::Leave { name } => {
                     let left = gates.iter_mut().find(|gate| gate.name == *name);
-                    left.into_iter().for_each(|gate| gate.held = false);
+                    left.into_iter().for_each(|gate| gate.held = gate.stays);
                 }
                 Act::Publish { topic, data } => {
                     let gate = gates.iter_mut().find(|gate| gate.held && gate.pattern.intersects(topic));
@@ -178,6 +217,7 @@ impl Space {
                 name: endpoint.name.name.clone(),
                 pattern: endpoint.part.pattern.clone(),
                 held: true,
+                stays: true,
                 credit: endpoint.credit,
                 waiting,
                 bytes,
@@ -287,7 +327,9 @@ impl Space {
         left.dedup();
         for number in left {
             let Some(endpoint) = self.at(number).filter(|endpoint| endpoint.credit > 0) else { continue };
-            if self.present(&endpoint.part).is_empty() {
+            let others = self.matching(endpoint.part.role.opposite(), &endpoint.part.pattern);
+            let is_seen = |other: &u64| self.at(*other).is_some_and(|other| endpoint.part.sees(&other.part));
+            if !others.iter().any(is_seen) {
                 self.set_credit(number, 0, changed);
             }
         }
@@ -295,6 +337,11 @@ impl Space {
 }
 
 impl Gates {
+    /// Of each publication in order: does it wait?
+    pub(super) fn waits(&self) -> impl Iterator<Item = bool> {
+        self.waits.iter().map(Option::is_some)
+    }
+
     /// A publication comes to the endpoint: it goes for credit, or waits there if there is room.
     fn pass(
         &mut self,
@@ -312,12 +359,16 @@ impl Gates {
         if gate.waiting > SPACE_WAITING_MAX || gate.bytes > SPACE_WAITING_BYTES_MAX {
             return Err(SpaceError::NoCredit(name.name));
         }
+        (self.len, self.bytes) = (self.len + 1, self.bytes + bytes);
+        if self.len > SPACE_ALL_WAITING_MAX || self.bytes > SPACE_ALL_WAITING_BYTES_MAX {
+            return Err(SpaceError::NoRoom);
+        }
         Ok(Some(name))
     }
 }
 
 /// The credit that a message of feedback gives; 0 when it gives none.
-fn credit_of(data: &Json) -> u32 {
+pub(super) fn credit_of(data: &Json) -> u32 {
     #[derive(Deserialize)]
     struct Credit {
         credit: u64,

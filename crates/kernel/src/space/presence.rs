@@ -19,7 +19,8 @@ use super::pattern::Pattern;
 use crate::address::Address;
 use crate::json::Json;
 use crate::limits::{
-    ENDPOINT_NAME_BYTES_MAX, ENDPOINT_VALUE_BYTES_MAX, SPACE_WAITING_BYTES_MAX, SPACE_WAITING_MAX,
+    ENDPOINT_NAME_BYTES_MAX, ENDPOINT_VALUE_BYTES_MAX, SPACE_ALL_WAITING_BYTES_MAX, SPACE_ALL_WAITING_MAX,
+    SPACE_REACH_BYTES_MAX, SPACE_WAITING_BYTES_MAX, SPACE_WAITING_MAX,
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -155,6 +156,16 @@ pub enum SpaceError {
         "more waits for credit at endpoint {0:?} than {SPACE_WAITING_MAX} publications or {SPACE_WAITING_BYTES_MAX} bytes; publish when feedback tells of credit"
     )]
     NoCredit(Arc<str>),
+    /// Too much waits for credit in all of the space.
+    #[error(
+        "more waits for credit in the space than {SPACE_ALL_WAITING_MAX} publications or {SPACE_ALL_WAITING_BYTES_MAX} bytes; publish when feedback tells of credit"
+    )]
+    NoRoom,
+    /// Too much is said to too many.
+    #[error(
+        "all who would be told would be told {0} bytes together, the limit is {SPACE_REACH_BYTES_MAX}; say less at a time, or where to find it, and give less credit at a time"
+    )]
+    TooFar(usize),
     /// Nobody joined under that name.
     #[error("{0} has no endpoint {1:?} here that could assert a value; join first")]
     Unknown(Address, Arc<str>),
@@ -186,6 +197,7 @@ impl Space {
         since: Vec<u64>,
     ) -> Result<Changed, SpaceError> {
         let gates = self.gates(from, &acts)?;
+        self.check_reach(from, &acts, &gates)?;
         let (mut changes, mut messages) = (Vec::new(), Vec::new());
         let mut since = since.into_iter();
         for act in acts {

@@ -12,7 +12,9 @@ extern crate std;
 use super::script::{name, pattern};
 use crate::address::Address;
 use crate::json::Json;
-use crate::limits::{CREDIT_MAX, EFFECT_BYTES_MAX, SPACE_WAITING_MAX};
+use crate::limits::{
+    CREDIT_MAX, EFFECT_BYTES_MAX, SPACE_ALL_WAITING_BYTES_MAX, SPACE_REACH_BYTES_MAX, SPACE_WAITING_MAX,
+};
 use crate::space::{
     Act, Change, Changed, Endpoint, EndpointName, Interest, Part, Publication, Reason, Role, Space,
 };
@@ -279,6 +281,27 @@ fn several_endpoints() {
     );
 }
 
+/// As when a chart goes from one state to another that holds the same endpoint, and says something on the way.
+#[test]
+fn an_endpoint_that_is_left_and_joined_again_has_never_been_away() {
+    check(
+        "a/1: wait e x
+         a/1: publish x 1 | publish x 2
+         a/1: leave e | publish x 3 | wait e x
+         a/1: open e x | publish x 4 | wait e x
+         b/1: take i x | credit x 3
+         b/1: credit x 2
+         a/1: leave e | publish x 5 | publish x 6 | wait e x",
+        "-
+         -; a/1 e: 0 credit, 2 wait
+         -; a/1 e: 0 credit, 3 wait
+         -; a/1 e: 0 credit, 4 wait
+         a/1 x 1; a/1 x 2; a/1 x 3; -; a/1 e: 0 credit, 1 wait
+         a/1 x 4; -; a/1 e: 1 credit, 0 wait
+         x 5; -; a/1 e: 0 credit, 1 wait",
+    );
+}
+
 #[test]
 fn a_machine_gives_credit_to_itself() {
     check(
@@ -333,4 +356,46 @@ fn one_more_than_may_wait_is_refused() {
     let refused = turn(&mut kept, 2, &format!("a/1: {many}"));
     assert!(refused.starts_with("refused: more waits for credit"), "{refused}");
     assert_eq!(kept.space.publications_len(), 0);
+}
+
+/// Many endpoints together hold no more than a space has room for.
+#[test]
+fn one_more_than_waits_in_a_space_is_refused() {
+    let mut kept = Kept::new();
+    let each = 1 << 19;
+    let data = format!("\"{}\"", "v".repeat(each));
+    let room = SPACE_ALL_WAITING_BYTES_MAX / (each + 8);
+    for place in 0..room {
+        let found = turn(
+            &mut kept,
+            place as u64 + 1,
+            &format!("a/1: wait e{place} x{place} | publish x{place} {data}"),
+        );
+        assert!(found.starts_with("-;"), "{place}");
+    }
+    let refused = turn(&mut kept, 100, &format!("b/1: wait e y | publish y {data}"));
+    assert!(refused.starts_with("refused: more waits for credit in the space"), "{refused}");
+    assert_eq!((kept.space.len(), kept.space.publications_len()), (room, room));
+}
+
+/// What all are told together is bounded, whoever said it and however long ago.
+#[test]
+fn what_reaches_too_far_is_refused() {
+    let (mut kept, bytes) = (Kept::new(), 1 << 19);
+    let data = format!("\"{}\"", "v".repeat(bytes));
+    turn(&mut kept, 1, &format!("a/1: wait e x | publish x {data}"));
+    let takers = SPACE_REACH_BYTES_MAX / bytes + 1;
+    for taker in 0..takers {
+        turn(&mut kept, taker as u64 + 2, &format!("b/{taker}: take i x"));
+    }
+    for says in [format!("c/1: publish x {data}"), "b/1: credit x 1".into(), "a/1: open e x".into()] {
+        let refused = turn(&mut kept, 1_000, &says);
+        assert!(refused.starts_with("refused: all who would be told"), "{refused}");
+    }
+    assert_eq!(kept.space.publications_len(), 1);
+    // What waits is told to nobody yet.
+    assert!(turn(&mut kept, 1_001, &format!("a/1: publish x {data}")).ends_with("0 credit, 2 wait"));
+    turn(&mut kept, 1_002, "b/1: leave i");
+    turn(&mut kept, 1_003, "b/2: leave i");
+    assert!(turn(&mut kept, 1_004, "b/3: credit x 1").ends_with("0 credit, 1 wait"));
 }

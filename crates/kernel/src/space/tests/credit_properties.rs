@@ -80,8 +80,15 @@ impl Naive {
         self.presence.list.values().any(|other| who(other) && own.sees(&other.part))
     }
 
-    /// The first endpoint of the machine that waits and takes the topic, after those acts of its turn.
-    fn gate(&self, before: &[Endpoint], member: &str, done: &[Act], topic: &str) -> Option<EndpointName> {
+    /// The first endpoint of the machine that waits and takes the topic, after the first so many acts of its turn. One
+    /// that waits before the turn and after it waits all the time.
+    fn gate(
+        before: &[Endpoint],
+        member: &str,
+        acts: &[Act],
+        done: usize,
+        topic: &str,
+    ) -> Option<EndpointName> {
         let mut held: Vec<(EndpointName, Option<Part>)> = before
             .iter()
             .filter(|endpoint| endpoint.name.member.as_str() == member)
@@ -89,15 +96,25 @@ impl Naive {
             .collect();
         // Those that wait keep their place; others have none until they wait.
         held.retain(|(_, part)| part.as_ref().is_some_and(|part| part.waits));
-        for act in done {
-            let (endpoint, part) = match act {
-                Act::Join { name, part } => (name, Some(part.clone())),
-                Act::Leave { name } => (name, None),
-                _ => continue,
-            };
-            match held.iter_mut().find(|(name, _)| name.name == *endpoint) {
+        let changes = |act: &Act| match act {
+            Act::Join { name, part } => Some((name.clone(), Some(part.clone()))),
+            Act::Leave { name } => Some((name.clone(), None)),
+            _ => None,
+        };
+        let there: Vec<EndpointName> = held.iter().map(|(name, _)| name.clone()).collect();
+        let stays = |endpoint: &str| {
+            let mut last = acts.iter().rev().filter_map(changes).filter(|(name, _)| **name == *endpoint);
+            let waits = last.next().is_none_or(|(_, part)| part.is_some_and(|part| part.waits));
+            waits && there.iter().any(|name| *name.name == *endpoint)
+        };
+        for (endpoint, part) in acts[..done].iter().filter_map(changes) {
+            match held.iter_mut().find(|(name, _)| name.name == endpoint) {
+                Some((_, held)) if stays(&endpoint) => {
+                    let part = part.or(held.take());
+                    *held = part.map(|part| Part { waits: true, ..part });
+                }
                 Some((_, held)) => *held = part,
-                None => held.push((name(member, endpoint), part)),
+                None => held.push((name(member, &endpoint), part)),
             }
         }
         let topic = pattern(topic);
@@ -113,7 +130,7 @@ impl Naive {
         let mut decided: Vec<Option<EndpointName>> = Vec::new();
         for (place, act) in acts.iter().enumerate() {
             let Act::Publish { topic, .. } = act else { continue };
-            let gate = self.gate(&before, member, &acts[..place], topic.as_str());
+            let gate = Naive::gate(&before, member, acts, place, topic.as_str());
             let has_credit = gate.as_ref().and_then(|gate| {
                 let waiting = self.waiting.iter_mut().find(|one| one.name == *gate)?;
                 waiting.credit = waiting.credit.checked_sub(1)?;
