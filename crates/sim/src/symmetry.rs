@@ -137,17 +137,22 @@ impl<'a> Symmetry<'a> {
         let is_member = |(slot, _): &(Slot, Sight)| self.place(*slot).is_some();
         let of_members: Vec<Sight> =
             visible.iter().filter(|one| is_member(one)).map(|(_, sight)| sight.clone()).collect();
-        let mut states = Vec::new();
-        let sight = of_members.iter().try_for_each(|sight| match sight {
-            Sight::All => Err(Sight::All),
-            Sight::States(more) => Ok(states.extend(more.iter().cloned())),
-        });
         if of_members.is_empty() {
             return;
         }
-        states.sort();
-        states.dedup();
-        let sight = sight.err().unwrap_or(Sight::States(states));
+        let states = of_members.iter().map(|sight| match sight {
+            Sight::All => None,
+            Sight::States(states) => Some(states.clone()),
+        });
+        let sight = match states.collect::<Option<Vec<_>>>() {
+            None => Sight::All,
+            Some(states) => {
+                let mut states = states.concat();
+                states.sort();
+                states.dedup();
+                Sight::States(states)
+            }
+        };
         visible.retain(|one| !is_member(one));
         visible.extend(self.slots.iter().map(|slot| (*slot, sight.clone())));
     }
