@@ -372,7 +372,7 @@ impl<'a> Stage<'a> {
         let now = scene.now;
         let (slot, act, now, late) = match choice {
             Choice::Deliver { from, to, at, how } => {
-                (to, Act::Take(scene.lane(from, to)?.letters[usize::from(at)], how), now, 0)
+                (to, Act::Take(*scene.lane(from, to)?.letters.get(usize::from(at))?, how), now, 0)
             }
             Choice::Send { entry, how } => {
                 let (slot, letter) = self.entries[usize::from(entry)];
@@ -469,7 +469,7 @@ impl<'a> Stage<'a> {
                 self.renew(scene, from, to, usize::from(at), lost);
             }
             Choice::Duplicate { from, to, at } => {
-                let letter = scene.lane(from, to)?.letters[usize::from(at)];
+                let letter = *scene.lane(from, to)?.letters.get(usize::from(at))?;
                 let again = self.again(letter, from);
                 let lane = scene.lanes.iter_mut().find(|lane| (lane.from, lane.to) == (from, to))?;
                 lane.letters.insert(usize::from(at) + 1, again);

@@ -175,7 +175,7 @@ pub fn explore_within(
         return Err(ExploreError::Unlike(unlike));
     }
     let exploration = Exploration { stage: &stage, first: &first, symmetry, found };
-    Ok(exploration.report(&starts))
+    exploration.report(&starts).map_err(ExploreError::Unlike)
 }
 
 /// A search that has ended, and what it was about.
@@ -198,9 +198,12 @@ struct Wrong {
 }
 
 impl Exploration<'_> {
-    fn report(mut self, starts: &[LocalStep]) -> Report {
+    fn report(mut self, starts: &[LocalStep]) -> Result<Report, String> {
         let system = self.stage.system;
-        let mut wrong = self.wrong_start(starts).or_else(|| self.hit());
+        let mut wrong = match self.wrong_start(starts) {
+            Some(wrong) => Some(wrong),
+            None => self.hit()?,
+        };
         if wrong.is_none() {
             wrong = self.runs();
         }
@@ -210,7 +213,18 @@ impl Exploration<'_> {
         if wrong.is_none() {
             wrong = self.ends();
         }
-        let violation = wrong.map(|wrong| self.violation(wrong));
+        let mut violation = wrong.map(|wrong| self.violation(wrong));
+        // Members that were not proven to be alike may not be, so only what happens under one set of names counts.
+        let happens = |violation: &Violation| crate::story::is_broken(system, &violation.trace) == Ok(true);
+        if self.found.unproven
+            && let Some(violation) = violation.take_if(|violation| !happens(violation))
+        {
+            let name = violation.property();
+            let why = format!(
+                "{name} seemed to be broken, and was not when it was played once more: the members of `symmetric` may not be alike; leave it out"
+            );
+            self.found.bounds.push(why);
+        }
         let casts = self.casts();
         let found = self.found;
         let mut bounds = found.bounds;
@@ -218,7 +232,7 @@ impl Exploration<'_> {
         if violation.is_some() && bounds.is_empty() {
             bounds.push("it stopped at the first violation".into());
         }
-        Report {
+        Ok(Report {
             system: system.name.to_string(),
             worlds: found.worlds.len(),
             transitions: found.transitions,
@@ -230,7 +244,7 @@ impl Exploration<'_> {
             memory: found.worlds.memory(),
             bounds,
             violation,
-        }
+        })
     }
 
     /// How many different casts there are.
@@ -256,15 +270,17 @@ impl Exploration<'_> {
         Some(Wrong::new(trace::word(mark.kind), mark.text.clone(), Vec::new()))
     }
 
-    fn hit(&self) -> Option<Wrong> {
-        let Hit { world, choice, what } = self.found.hit.clone()?;
+    fn hit(&self) -> Result<Option<Wrong>, String> {
+        let Some(Hit { world, choice, what }) = self.found.hit.clone() else { return Ok(None) };
         let choices = match self.symmetry {
             None => {
                 let mut choices = self.path(world);
                 choices.extend(choice.map(|at| self.choice_at(world, at)));
                 choices
             }
-            Some(symmetry) => self.path_under_names(symmetry, world, choice, &what),
+            Some(symmetry) => self.path_under_names(symmetry, world, choice, &what).map_err(|problem| {
+                format!("something is broken, and the way there cannot be told under the names of one run ({problem}); leave `symmetric` out")
+            })?,
         };
         let (property, text) = match what {
             What::Mark(mark) => (trace::word(mark.kind).to_owned(), mark.text),
@@ -281,7 +297,7 @@ impl Exploration<'_> {
                 (property.name.to_string(), format!("it cannot be told whether it holds: {problem}"))
             }
         };
-        Some(Wrong::new(property, text, choices))
+        Ok(Some(Wrong::new(property, text, choices)))
     }
 
     fn unreached(&self) -> Option<Wrong> {

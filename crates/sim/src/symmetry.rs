@@ -18,6 +18,7 @@
 //! they end, is answered without it.
 
 mod images;
+mod keys;
 mod orbit;
 mod proof;
 mod renamer;
@@ -26,7 +27,7 @@ mod renamer;
 mod tests;
 
 pub(crate) use orbit::{Orbits, Unanswered};
-pub(crate) use proof::Proof;
+pub(crate) use proof::{Doubt, Proof};
 pub(crate) use renamer::Renamer;
 
 use crate::choice::Stage;

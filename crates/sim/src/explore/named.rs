@@ -7,8 +7,8 @@ use super::Exploration;
 use super::search::What;
 use crate::choice::Choice;
 use crate::locals::Reader;
-use crate::property::Claim;
-use crate::symmetry::{Naming, Orbits, Symmetry, after, inverse};
+use crate::property::{Claim, Unevaluated};
+use crate::symmetry::{Naming, Orbits, Symmetry, Unanswered, after, inverse};
 
 impl Exploration<'_> {
     /// The choices that lead to a world, and the last one from there, under such names that the property that is broken
@@ -19,7 +19,7 @@ impl Exploration<'_> {
         world: u32,
         last: Option<u16>,
         what: &What,
-    ) -> Vec<Choice> {
+    ) -> Result<Vec<Choice>, String> {
         let mut ways = Vec::new();
         let mut at = world;
         while at != 0 {
@@ -30,23 +30,24 @@ impl Exploration<'_> {
         ways.reverse();
         ways.extend(last.map(|choice| (world, choice)));
         let mut orbits = Orbits::new(symmetry);
-        let wanted = self.wanted(&mut orbits, world, what);
+        let wanted = self.wanted(&mut orbits, world, what)?;
         // Two runs that differ in names alone begin in one world, so the names at the beginning are free: those that lead
         // to the wanted ones in the end.
         let same: Naming = (0..symmetry.len() as u8).collect();
-        let reached =
-            self.walk(symmetry, &ways, same.clone()).map_or_else(|_| same.clone(), |(_, naming)| naming);
+        let (_, reached) = self.walk(symmetry, &ways, same.clone())?;
         let begin = wanted.map_or(same, |wanted| after(&inverse(&reached), &wanted));
-        self.walk(symmetry, &ways, begin).map(|(choices, _)| choices).unwrap_or_default()
+        Ok(self.walk(symmetry, &ways, begin)?.0)
     }
 
     /// The naming of that world under which the property is broken.
-    fn wanted(&self, orbits: &mut Orbits<'_>, world: u32, what: &What) -> Option<Naming> {
-        let What::Property(place) = what else { return None };
+    fn wanted(&self, orbits: &mut Orbits<'_>, world: u32, what: &What) -> Result<Option<Naming>, String> {
+        let What::Property(place) = what else { return Ok(None) };
         let property = &self.stage.system.properties[*place];
         let broken = !matches!(property.claim, Claim::Always(_));
         let asked = (*place as u32, property.claim.conditions()[0]);
-        orbits.find(self.stage, &self.scene(world), asked, broken).ok().flatten()
+        orbits.find(self.stage, &self.scene(world), asked, broken).map_err(|problem| match problem {
+            Unanswered::Symmetry(problem) | Unanswered::Condition(Unevaluated(problem)) => problem,
+        })
     }
 
     /// Goes a way that was found, beginning under these names: the choices as they are then, and the names in the end.

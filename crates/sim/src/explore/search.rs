@@ -11,7 +11,7 @@ use crate::choice::{Choice, Stage};
 use crate::locals::{Mark, MarkKind, Reader};
 use crate::property::{Claim, Condition, Property, Unevaluated};
 use crate::scene::Scene;
-use crate::symmetry::{Orbits, Proof, Symmetry, Unanswered};
+use crate::symmetry::{Doubt, Orbits, Proof, Symmetry, Unanswered};
 use crate::system::System;
 use hashbrown::HashMap;
 use std::time::Instant;
@@ -22,6 +22,9 @@ const BLOCK: usize = 4096;
 
 /// Fewer worlds than this are expanded by one thread.
 const BLOCK_ALONE: usize = 256;
+
+/// What a local step that is made again under other names takes of memory, with the contents that come of it, about.
+const STEP_BYTES: usize = 4096;
 
 /// What a search is asked.
 pub(crate) struct Question<'a> {
@@ -77,6 +80,8 @@ pub(crate) struct Found {
     pub(crate) local_steps: usize,
     /// Why members are not alike, when the system says that they are.
     pub(crate) unlike: Option<String>,
+    /// Were they not proven to be alike, since that would have taken too much?
+    pub(crate) unproven: bool,
 }
 
 /// One thread's part.
@@ -132,6 +137,7 @@ pub(crate) fn search(question: &Question<'_>, first: &Scene) -> Found {
             chances: Vec::new(),
             local_steps: 0,
             unlike: None,
+            unproven: false,
         },
         reduction: Reduction::new(stage, question.symmetry),
         proof: question.symmetry.map(Proof::new),
@@ -194,7 +200,7 @@ impl<'a> Search<'a> {
     /// Is there a reason to stop?
     fn is_over(&mut self) -> bool {
         let found = &mut self.found;
-        if found.hit.is_some() || found.unlike.is_some() {
+        if found.hit.is_some() || found.unlike.is_some() || found.unproven {
             return true;
         }
         let limits = self.question.limits;
@@ -206,18 +212,8 @@ impl<'a> Search<'a> {
             depth,
             seconds: seconds.as_secs_f64(),
         });
-        let memory = found.worlds.memory();
-        let why = if limits.stop.is_some_and(|stop| stop.load(std::sync::atomic::Ordering::Relaxed)) {
-            "it was interrupted".to_owned()
-        } else if found.worlds.len() >= limits.worlds_max {
-            format!("it has reached {} worlds", limits.worlds_max)
-        } else if memory > limits.memory_max {
-            format!("it has reached {} MB of memory", limits.memory_max >> 20)
-        } else if limits.time_max.is_some_and(|max| seconds > max) {
-            format!("it has taken {} s", seconds.as_secs())
-        } else {
-            return false;
-        };
+        let (worlds, memory) = ((found.worlds.len(), "worlds"), found.worlds.memory());
+        let Some(why) = spent(limits, self.began, worlds, memory) else { return false };
         let open = found.worlds.expansions.iter().filter(|one| **one == Expansion::Open).count();
         found.bounds.push(format!("{why}, with {open} worlds seen and not gone on from"));
         true
@@ -227,7 +223,7 @@ impl<'a> Search<'a> {
     fn not_enough(&mut self, worker: &mut Worker<'_>) -> Vec<u32> {
         let stage = self.question.stage;
         self.try_names();
-        if !self.question.reduce || !self.reduction.is_stale(stage.locals) {
+        if self.found.unproven || !self.question.reduce || !self.reduction.is_stale(stage.locals) {
             return Vec::new();
         }
         self.reduction.learn(stage.locals);
@@ -245,8 +241,24 @@ impl<'a> Search<'a> {
 
     /// Tries whether members that are said to be alike are, as far as is known now.
     fn try_names(&mut self) {
-        if let Some(Err(unlike)) = self.proof.as_mut().map(Proof::go_on) {
-            self.found.unlike.get_or_insert(unlike);
+        let (Some(proof), found) = (&mut self.proof, &mut self.found) else { return };
+        if found.unproven {
+            return;
+        }
+        let (limits, began, memory) = (self.question.limits, self.began, found.worlds.memory());
+        let spent = |tried: usize| {
+            let memory = memory.saturating_add(tried.saturating_mul(STEP_BYTES));
+            spent(limits, began, (tried, "local steps under other names"), memory)
+        };
+        match proof.go_on(&spent) {
+            Ok(()) => {}
+            Err(Doubt::Unlike(unlike)) => _ = found.unlike.get_or_insert(unlike),
+            Err(Doubt::Unproven(why)) => {
+                found.unproven = true;
+                found
+                    .bounds
+                    .push(format!("{why}, and members of `symmetric` are not yet proven to be alike"));
+            }
         }
     }
 
@@ -478,6 +490,27 @@ impl<'a> Worker<'a> {
         let verdict = evaluate(stage, &self.scene, condition, |condition, seen| condition.holds(seen));
         self.verdicts.insert(key, verdict.clone());
         verdict
+    }
+}
+
+/// Why it is enough, with so many of something and so much memory, if it is.
+fn spent(
+    limits: &Limits<'_>,
+    began: Instant,
+    (count, things): (usize, &str),
+    memory: usize,
+) -> Option<String> {
+    let seconds = began.elapsed();
+    if limits.stop.is_some_and(|stop| stop.load(std::sync::atomic::Ordering::Relaxed)) {
+        Some("it was interrupted".to_owned())
+    } else if count >= limits.worlds_max {
+        Some(format!("it has reached {} {things}", limits.worlds_max))
+    } else if memory > limits.memory_max {
+        Some(format!("it has reached {} MB of memory", limits.memory_max >> 20))
+    } else if limits.time_max.is_some_and(|max| seconds > max) {
+        Some(format!("it has taken {} s", seconds.as_secs()))
+    } else {
+        None
     }
 }
 

@@ -82,7 +82,7 @@ impl Symmetry<'_> {
     }
 
     fn data(&self, data: &Json, naming: &Naming) -> Json {
-        data.renamed(&|text| self.member_text(text, naming))
+        super::keys::renamed(data, &|text| self.member_text(text, naming))
     }
 
     /// A client's events, by receiver, in order.

@@ -65,7 +65,7 @@ impl<'a> Orbits<'a> {
         let mut naming = vec![u8::MAX; count];
         if !self.namings(scene, &named, &others, &mut naming, &mut namings) {
             return Err(Unanswered::Symmetry(
-                "a property sees so much of members that are alike that not all of their names could be tried; let it name fewer of them".into(),
+                "a property sees so much of members that are alike that not all of their names could be tried; let it name fewer of them, and let what it sees keep no ids of events from outside".into(),
             ));
         }
         let mut found = None;

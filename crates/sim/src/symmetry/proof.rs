@@ -2,11 +2,21 @@
 //! likewise, until nothing new does.
 //!
 //! It refuses to read definitions. Its one invariant: when it is content, renaming any local step that the search has met,
-//! by any naming, gives a local step of the kernel.
+//! by any naming, gives a local step of the kernel. A content that names k of n members in order has n!/(n-k)! images, so it
+//! may be told to stop before that.
 
 use super::{Naming, Renamer, Symmetry};
 use crate::locals::{Act, Cause, LocalStep};
 use hashbrown::HashSet;
+
+/// Why members are not known to be alike.
+#[derive(Debug)]
+pub(crate) enum Doubt {
+    /// They are not, for this reason.
+    Unlike(String),
+    /// Not all was tried, for this reason.
+    Unproven(String),
+}
 
 #[derive(Debug)]
 pub(crate) struct Proof<'a> {
@@ -21,29 +31,34 @@ impl<'a> Proof<'a> {
         Proof { renamer, exchanges, tried: HashSet::default() }
     }
 
-    /// Tries all local steps that were met and not tried yet; says which two members are not alike.
-    pub(crate) fn go_on(&mut self) -> Result<(), String> {
+    /// Tries all local steps that were met and not tried yet; says which two members are not alike. `spent` is asked
+    /// before each, with how many it has tried, whether that is enough.
+    pub(crate) fn go_on(&mut self, spent: &dyn Fn(usize) -> Option<String>) -> Result<(), Doubt> {
         let locals = self.renamer.symmetry.stage.locals;
         if locals.has_names() || locals.has_endpoints() {
-            return Err(
+            return Err(Doubt::Unlike(
                 "a machine of the system has children, watches another or joins a space: their links are not renamed; leave `symmetric` out"
                     .into(),
-            );
+            ));
         }
         let mut todo: Vec<Cause> = Vec::new();
         locals.each_cause(|cause| todo.extend((!self.tried.contains(&cause)).then_some(cause)));
         while let Some(cause) = todo.pop() {
-            if !self.tried.insert(cause) {
+            if self.tried.contains(&cause) {
                 continue;
             }
+            if let Some(why) = spent(self.tried.len()) {
+                return Err(Doubt::Unproven(why));
+            }
+            self.tried.insert(cause);
             let step = locals.step(cause);
             for at in 0..self.exchanges.len() {
                 let naming = self.exchanges[at].clone();
-                let other = self.renamer.cause(cause, &naming)?;
-                let wanted = self.renamer.step(&step, &naming)?;
+                let other = self.renamer.cause(cause, &naming).map_err(Doubt::Unlike)?;
+                let wanted = self.renamer.step(&step, &naming).map_err(Doubt::Unlike)?;
                 let found = locals.step(other);
                 if !is_alike(&wanted, &step, &found) {
-                    return Err(self.difference(cause, &naming, &wanted, &found));
+                    return Err(Doubt::Unlike(self.difference(cause, &naming, &wanted, &found)));
                 }
                 todo.push(other);
             }

@@ -4,7 +4,7 @@
 //! another gives back, to the byte, what there was.
 
 use super::images::Images;
-use super::{Meant, Naming, Symmetry};
+use super::{Meant, Naming, Symmetry, keys};
 use crate::choice::Choice;
 use crate::kernel_step;
 use crate::locals::{Act, Cause, Cell, Letter, LocalStep, NOBODY};
@@ -81,7 +81,7 @@ fn walk(value: &mut Value, rename: Rename<'_>) {
             } else if text.contains('"')
                 && let Ok(json) = Json::parse(text)
             {
-                *text = json.renamed(rename).as_str().to_owned();
+                *text = keys::renamed(&json, rename).as_str().to_owned();
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| walk(item, rename)),
@@ -414,10 +414,14 @@ impl<'a> Renamer<'a> {
         *self.letters_to.entry((letter, member)).or_insert(hash)
     }
 
-    /// Whom these contents name.
+    /// Whom these contents name: all, if they hold the id of an event from outside, since which one it is follows from what
+    /// everybody is called.
     pub(super) fn in_cells(&mut self, cells: impl Iterator<Item = Cell>) -> Vec<u8> {
         let mut all = HashSet::<u8, foldhash::fast::FixedState>::default();
-        cells.for_each(|cell| all.extend(self.in_cell(cell).iter().filter(|place| **place != u8::MAX)));
+        cells.for_each(|cell| all.extend(self.in_cell(cell).iter()));
+        if all.contains(&u8::MAX) {
+            return (0..self.symmetry.members.len() as u8).collect();
+        }
         let mut all: Vec<u8> = all.into_iter().collect();
         all.sort_unstable();
         all

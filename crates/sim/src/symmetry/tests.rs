@@ -164,6 +164,80 @@ fn members_that_begin_unlike_are_found_before_anything_happens() {
 }
 
 #[test]
+fn ids_of_events_from_outside_are_tried_under_all_names() {
+    let text = "
+definitions:
+  - {name: voter, initial: open, states: {open: {}}}
+  - name: box
+    context: {last: ''}
+    initial: open
+    states: {open: {on: {vote: {actions: {assign: {last: _event.id}}}}}}
+cast: {a: voter/ann, b: voter/bob, c: voter/cid, box: box/1}
+environment:
+  - {to: box, event: vote, data: {by: ann}}
+  - {to: box, event: vote, data: {by: bob}}
+  - {to: box, event: vote, data: {by: cid}}
+symmetric: [a, b, c]
+expect: {stuck: allowed}
+";
+    for (place, name) in [(1, "ann"), (2, "bob"), (3, "cid")] {
+        let claim = format!("\"box.context.last == 'environment-{place}'\"");
+        let system = parse(&format!("{text}properties: [{{never: {claim}}}]\n"));
+        let violation = explored(&system, true).unwrap().violation.unwrap();
+        assert_eq!(violation.trace.steps.len(), 1, "{}", violation.story());
+        // A node that is played numbers these events as they come, so the vote itself is looked at.
+        assert!(violation.story().contains(name), "{}", violation.story());
+        let system = parse(&format!("{text}properties: [{{reachable: {claim}}}]\n"));
+        explored(&system, true).unwrap().assert();
+    }
+}
+
+#[test]
+fn keys_that_are_names_keep_the_order_of_keys() {
+    let text = vote("last: event.by")
+        .replace("{on: {vote: {actions: [", "{on: {ranks: open, vote: {actions: [")
+        .replace("symmetric:", "  - {to: box, event: ranks, data: {ann: 1, bob: 1, cid: 1}}\nsymmetric:");
+    explored(&parse(&text), true).unwrap().assert();
+}
+
+/// Of a box that keeps the names of twelve voters in order there are 12! contents for the last one alone.
+#[test]
+fn a_proof_that_takes_too_much_is_given_up() {
+    let mut text = vote("votes: 'context.votes + [event.by]'");
+    for place in 4..=12 {
+        let more = format!(", v{place}: voter/more{place}, box: box/1");
+        text = text.replace(", box: box/1", &more);
+        let more = format!(
+            "  - {{to: v{place}, event: vote}}\n  - {{to: v{place}, event: pass}}\nsymmetric: [v{place}, "
+        );
+        text = text.replace("symmetric: [", &more);
+    }
+    let limits = Limits { worlds_max: 300, threads: 2, ..Limits::default() };
+    let report = explore_within(&parse(&text), &limits, &|_| {}).unwrap();
+    assert!(report.violation.is_none());
+    assert!(
+        report.bounds.iter().any(|why| why.contains("not yet proven to be alike")),
+        "{:?}",
+        report.bounds
+    );
+    assert!(report.local_steps < 300 * 12, "{} local steps", report.local_steps);
+}
+
+#[test]
+fn what_is_broken_is_told_before_members_are_proven_to_be_alike() {
+    let limits = Limits { worlds_max: 4, threads: 2, ..Limits::default() };
+    let system = parse(&(vote("last: event.by") + "properties: [{never: in('b.done')}]\n"));
+    let report = explore_within(&system, &limits, &|_| {}).unwrap();
+    assert!(
+        report.bounds.iter().any(|why| why.contains("not yet proven to be alike")),
+        "{:?}",
+        report.bounds
+    );
+    let violation = report.violation.unwrap();
+    assert!(replay(&system, &violation.trace).unwrap().is_some(), "{}", violation.story());
+}
+
+#[test]
 fn what_is_asked_of_whole_runs_is_answered_without() {
     let text = vote("last: event.by") + "properties: [{eventually: in('a.done') || in('a.open')}]\n";
     let both = [false, true].map(|reduce| explored(&parse(&text), reduce).unwrap().assert().worlds);
