@@ -141,7 +141,10 @@ impl<'a> Symmetry<'a> {
         let mut states = Vec::new();
         let sight = of_members.iter().try_for_each(|sight| match sight {
             Sight::All => Err(Sight::All),
-            Sight::States(more) => Ok(states.extend(more.iter().cloned())),
+            Sight::States(more) => {
+                states.extend(more.iter().cloned());
+                Ok(())
+            }
         });
         if of_members.is_empty() {
             return;
