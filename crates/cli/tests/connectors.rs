@@ -228,7 +228,7 @@ fn sqs(load: Load) {
     if !speaks_sqs(folder.path()) {
         return;
     }
-    let sqs = Sqs::start();
+    let Some(sqs) = Sqs::start() else { return };
     let (into, dead, out) = (sqs.queue("in.fifo"), sqs.queue("dead.fifo"), sqs.queue("out.fifo"));
     let file = folder.path().join("connectors.yaml");
     let common = format!("region: us-east-1, endpoint: '{}'", sqs.url);
