@@ -1,6 +1,7 @@
 mod cases;
 mod credit;
 mod credit_properties;
+mod dice;
 mod patterns;
 mod properties;
 mod queries;

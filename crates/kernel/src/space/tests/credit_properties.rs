@@ -7,6 +7,7 @@
 extern crate std;
 
 use super::credit::Kept;
+use super::dice::Dice;
 use super::reference::Reference;
 use super::script::{name, pattern};
 use crate::json::Json;
@@ -20,20 +21,7 @@ const OPERATIONS: u64 = 30_000;
 const TURNS: u64 = 120;
 const PATTERNS: [&str; 6] = ["x", "y", "*", ">", "x/1", "x/*"];
 
-struct Dice(u64);
-
 impl Dice {
-    fn below(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
-    }
-
-    fn of<T: Copy>(&mut self, these: &[T]) -> T {
-        these[self.below(these.len() as u64) as usize]
-    }
-
     fn act(&mut self, number: u64) -> Act {
         let about = pattern(self.of(&PATTERNS));
         let endpoint = self.of(&["p", "q"]);

@@ -5,6 +5,7 @@
 
 extern crate std;
 
+use super::dice::Dice;
 use super::reference::{Reference, value};
 use super::script::{name, pattern};
 use crate::space::{Change, Endpoint, Interest, Part, Pattern, Reason, Role, Space};
@@ -18,21 +19,7 @@ const OPERATIONS: u64 = 40_000;
 /// Turns of one space.
 const TURNS: u64 = 150;
 
-/// Numbers that look like chance and are the same each time.
-struct Dice(u64);
-
 impl Dice {
-    fn below(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
-    }
-
-    fn of<T: Copy>(&mut self, these: &[T]) -> T {
-        these[self.below(these.len() as u64) as usize]
-    }
-
     fn pattern(&mut self) -> Pattern {
         let length = 1 + self.below(3);
         let names = ["a", "a", "b", "c", "*"];
